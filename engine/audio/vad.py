@@ -1,0 +1,104 @@
+"""Voice activity of the caller, frame by frame, with detectors cheap enough to run on every frame.
+
+One contract, `VoiceActivity`, and two ways to keep it: `LevelGate` needs nothing, `WebRtcGate` needs the
+``webrtcvad`` library. The better and slower detector, which works on the windows of many calls at once, is
+in `silero.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from engine.audio import mulaw
+from engine.audio._pcm import SAMPLE_RATE
+from engine.audio.level import NoiseFloor, level_dbfs, pcm_level_dbfs
+from engine.errors import MissingExtra
+
+_FRAME_MS = 20
+_FRAME = _FRAME_MS * mulaw.BYTES_PER_MS
+
+
+class VoiceActivity(Protocol):
+    """Judges one call's audio as it comes in."""
+
+    def feed(self, payload: bytes) -> tuple[float, float]:
+        """Take µ-law audio of any length, 20 ms as a rule.
+
+        Returns its RMS level in dBFS and the probability, 0 to 1, that it holds a voice. Of several frames
+        in one payload the likeliest voice counts; a payload too short for a verdict gets the last one.
+        """
+
+
+class LevelGate:
+    """A voice is what is louder than the line's own background by ``over_db``. Probability 0 or 1."""
+
+    def __init__(self, over_db: float = 8.0) -> None:
+        self._over_db = over_db
+        self._floor = NoiseFloor()
+        self._voice = 0.0
+
+    def feed(self, payload: bytes) -> tuple[float, float]:
+        """See `VoiceActivity.feed`."""
+        level = level_dbfs(payload)
+        if payload:
+            speech = level > self._floor.level + self._over_db
+            self._floor.update(level, speech, len(payload) / mulaw.BYTES_PER_MS)
+            self._voice = 1.0 if speech else 0.0
+        return level, self._voice
+
+
+class WebRtcGate:
+    """WebRTC's voice detector (Gaussian mixtures over six bands) behind a level gate. Probability 0 or 1.
+
+    Only frames over the line's background by ``over_db`` are shown to the detector: what is no louder than
+    the background is no voice, whatever its spectrum.
+    """
+
+    def __init__(self, mode: int = 3, over_db: float = 0.0) -> None:
+        """``mode`` 0 to 3: how reluctant the detector is to say voice.
+
+        Raises `MissingExtra` without the library, `ValueError` for another mode.
+        """
+        if mode not in range(4):
+            raise ValueError(f"mode of the WebRTC voice detector is 0 to 3, not {mode}")
+        try:
+            import webrtcvad
+        except ImportError:
+            raise MissingExtra("webrtcvad", "local") from None
+        self._is_speech = webrtcvad.Vad(mode).is_speech
+        self._over_db = over_db
+        self._floor = NoiseFloor()
+        self._rest = b""
+        self._voice = 0.0
+
+    def feed(self, payload: bytes) -> tuple[float, float]:
+        """See `VoiceActivity.feed`."""
+        if len(payload) == _FRAME and not self._rest:
+            return self._judge(payload)
+        pending = self._rest + payload
+        whole = len(pending) - len(pending) % _FRAME
+        self._rest = pending[whole:]
+        if whole:
+            self._voice = max([self._judge(pending[i : i + _FRAME])[1] for i in range(0, whole, _FRAME)])
+        return level_dbfs(payload), self._voice
+
+    def _judge(self, frame: bytes) -> tuple[float, float]:
+        """Level and voice of exactly 20 ms."""
+        pcm = mulaw.decode(frame)
+        level = pcm_level_dbfs(pcm)
+        speech = level >= self._floor.level + self._over_db and self._is_speech(pcm, SAMPLE_RATE)
+        self._floor.update(level, speech)
+        self._voice = 1.0 if speech else 0.0
+        return level, self._voice
+
+
+def open_vad(name: str) -> VoiceActivity:
+    """A fresh detector for one call: ``level`` or ``webrtc``.
+
+    Raises `ValueError` for another name, `MissingExtra` if its library is not installed.
+    """
+    if name == "level":
+        return LevelGate()
+    if name == "webrtc":
+        return WebRtcGate()
+    raise ValueError(f"no voice detector is called {name!r}: it is 'level' or 'webrtc'")

@@ -1,0 +1,100 @@
+"""``engine serve``: the stand-alone media worker."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.agent import Agent, load_agent
+from engine.errors import EngineError
+from engine.runtime.carrier import TwilioAccount
+from engine.runtime.worker import Settings, Worker
+from engine.server import standalone
+from engine.server.metrics import Metrics
+
+SID, TOKEN = "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"
+
+
+def serve(
+    agent: Annotated[str, typer.Option(help="The agent's file (.toml, .yaml) or the name of a shipped one.")],
+    port: Annotated[int, typer.Option(help="The port to listen on; 0 picks a free one.", min=0, max=65535)],
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    public_url: Annotated[
+        str, typer.Option(help="Where Twilio reaches us, such as https://voice.example.com.")
+    ] = "",
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Let in whoever connects from this machine, without signature.")
+    ] = False,
+    calls: Annotated[
+        Path | None, typer.Option(help="Folder in which each call gets a folder with its files.")
+    ] = None,
+    most_calls: Annotated[int | None, typer.Option(help="Calls at a time.", min=1)] = None,
+    drain_seconds: Annotated[
+        float, typer.Option(help="How long calls may go on after SIGTERM before they say goodbye.", min=0)
+    ] = 60.0,
+) -> None:
+    """Answer Twilio's calls with an agent, until told to stop.
+
+    Twilio's account is read from TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.
+    """
+    if insecure and not _is_loopback(host):
+        raise EngineError(f"--insecure lets anybody in, so it listens on 127.0.0.1 only, not on {host}")
+    account = None if insecure else _account(public_url)
+    settings = Settings(
+        public_url=public_url,
+        account=account,
+        insecure=insecure,
+        calls=calls,
+        most_calls=most_calls,
+    )
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_run(load_agent(agent), settings, host, port, drain_seconds))
+
+
+async def _run(agent: Agent, settings: Settings, host: str, port: int, drain: float) -> None:
+    metrics = Metrics()
+    async with Worker(agent, settings, watch=[metrics.watch], lag=metrics.lag) as worker:
+        await standalone.serve(
+            worker,
+            metrics,
+            host=host,
+            port=port,
+            drain=drain,
+            listening=lambda port: typer.echo(f"listening on http://{host}:{port}"),
+        )
+
+
+def _account(public_url: str) -> TwilioAccount:
+    """Whose calls they are. Raises `EngineError` that names what is missing."""
+    sid, token = (os.environ.get(name, "") for name in (SID, TOKEN))
+    missing = [name for name, value in ((SID, sid), (TOKEN, token), ("--public-url", public_url)) if not value]
+    if missing:
+        raise EngineError(
+            f"{', '.join(missing)} must be set, to tell Twilio from strangers;"
+            " --insecure lets in whoever connects from this machine"
+        )
+    return TwilioAccount(sid, token)
+
+
+def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
+    """uvloop's event loop where it is installed, which halves the cost of a frame; else Python's own."""
+    with contextlib.suppress(ImportError):
+        import uvloop
+
+        return uvloop.Loop
+    return None
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

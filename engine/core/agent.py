@@ -1,0 +1,405 @@
+"""The agent: idle, thinking, speaking, held. Carries the one live reply from the model to the ear.
+
+Model text becomes pieces, pieces become audio, audio goes to the ledger; the ledger says what was heard. At
+every stage one deadline named ``reply`` is set, so that nothing can wait for ever: on its expiry the same
+reply is tried again, and when its tries are used up it has failed, and the call is told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from engine.audio.level import EchoFloor
+from engine.audio.tones import dtmf
+from engine.core.conversation import Message
+from engine.core.effects import CancelModel, CancelVoice, Speak, StartModel
+from engine.core.events import ModelDone, SpokenWord
+from engine.core.notes import (
+    Cut,
+    Fault,
+    ModelUsed,
+    ReplyChosen,
+    ReplyEnded,
+    ReplyStage,
+    ReplyStarted,
+    ReplyText,
+    SpeechEnded,
+    SpeechStarted,
+    VoiceUsed,
+)
+from engine.core.playout import BYTES_PER_MS, Playout
+from engine.core.replies import Kind, Piece, Reply, Status
+from engine.core.step import Step
+
+ALARM = "reply"
+FILLER = "filler"
+
+
+class AgentState(StrEnum):
+    """What the agent is doing."""
+
+    IDLE = "idle"
+    THINKING = "thinking"
+    SPEAKING = "speaking"
+    HELD = "held"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A reply that is over, for the call to draw its conclusions."""
+
+    reply: Reply
+    how: Cut
+    heard: str
+    failed: str = ""
+    """The role that failed for good (``model`` or ``voice``), if that is why."""
+
+
+class Agent:
+    """The agent's side of the line."""
+
+    def __init__(self, echo: EchoFloor) -> None:
+        self.live: Reply | None = None
+        self.playout = Playout(echo)
+        self.mouth_open = False
+        """Whether audio may go to the caller now; the floor sets it."""
+        self.silent = False
+        """From the next reply on the agent writes instead of speaking."""
+        self.ended: list[Ended] = []
+        """Replies that are over and that the call has not dealt with."""
+        self._last_id = 0
+        self._asking = False
+        """The model owes text."""
+        self._progress_at = 0
+        self._messages: tuple[Message, ...] = ()
+        self._audible = False
+        self._fillers = 0
+
+    @property
+    def state(self) -> AgentState:
+        """What the agent is doing."""
+        if self.live is None:
+            return AgentState.IDLE
+        if self.playout.paused:
+            return AgentState.HELD
+        return AgentState.SPEAKING if self.playout.sent else AgentState.THINKING
+
+    @property
+    def audible(self) -> bool:
+        """The caller is hearing the agent, or has begun to and waits for the rest."""
+        return self.live is not None and self.playout.sent > 0
+
+    # --- the life of a reply ---------------------------------------------------------------------------
+
+    def begin(self, step: Step, kind: Kind, *, draft: bool = False) -> Reply:
+        """Make a reply and let it be the live one. There must be no other."""
+        self._last_id += 1
+        reply = Reply(self._last_id, kind, step.policy, draft=draft, silent=self.silent)
+        self.live = reply
+        self.playout.begin()
+        self._asking = self._audible = self.mouth_open = False
+        self._progress_at = step.now
+        step.emit(ReplyStarted(step.now, reply.id, kind.value, draft))
+        return reply
+
+    def say(self, step: Step, text: str) -> None:
+        """The live reply is this fixed text."""
+        assert self.live is not None
+        self.live.say(text)
+        self.live.keep = True
+        self._noted_text(step)
+        self.advance(step)
+
+    def think(self, step: Step, messages: tuple[Message, ...]) -> None:
+        """Ask the model for the live reply's (further) text."""
+        assert self.live is not None
+        reply = self.live
+        reply.text_done = reply.model_done = reply.round_written = False
+        reply.round.clear()
+        reply.attempt += 1
+        self._messages = messages
+        self._asking = True
+        self._progress_at = step.now
+        step.emit(StartModel(reply.id, reply.attempt, messages))
+        self._stage(step, "model_asked")
+        self.arm_filler(step)
+        self.advance(step)
+
+    def choose(self, step: Step) -> None:
+        """The draft is the answer: it gets its mouth and its hands."""
+        assert self.live is not None
+        self.live.status = Status.CHOSEN
+        self.live.chosen = True
+        step.emit(ReplyChosen(step.now, self.live.id))
+        self.arm_filler(step)
+        self.advance(step)
+
+    def cut(self, step: Step, *, failed: str = "") -> None:
+        """Stop the live reply: what was heard stays, the rest never existed."""
+        reply = self.live
+        if reply is None:
+            return
+        heard = ""
+        if self.playout.sent:
+            self.playout.settle(step)
+            heard = reply.heard(self.playout, step.policy.playout.word_tolerance)
+        self.playout.stop(step)
+        if self._asking:
+            step.emit(CancelModel(reply.id))
+        if not reply.silent and any(piece.asked for piece in reply.pieces) and not reply.voiced:
+            step.emit(CancelVoice(reply.id))
+        self._end(step, Cut.CUT if self.playout.heard else Cut.DROPPED, heard, failed)
+
+    def hold(self, step: Step) -> None:
+        """Fall silent and keep the rest."""
+        self.playout.hold(step)
+        step.deadlines.cancel(ALARM)
+        self._fell_silent(step)
+
+    def resume(self, step: Step) -> None:
+        """Go on from the start of the word that was cut."""
+        assert self.live is not None
+        if self.playout.paused:
+            at = self.live.cut_word(self.playout, step.policy.playout.word_tolerance)
+        else:
+            at = self.playout.position(step.now)
+        self.playout.resume(step, at)
+        self._progress_at = step.now
+        self.advance(step)
+
+    def _end(self, step: Step, how: Cut, heard: str, failed: str = "") -> None:
+        assert self.live is not None
+        reply, self.live = self.live, None
+        reply.status = Status.ENDED
+        self._asking = False
+        step.deadlines.cancel(ALARM)
+        step.deadlines.cancel(FILLER)
+        self._fell_silent(step)
+        heard_ms = self.playout.heard // BYTES_PER_MS
+        step.emit(ReplyEnded(step.now, reply.id, reply.kind.value, how, heard, heard_ms))
+        self.ended.append(Ended(reply, how, heard, failed))
+
+    def _fell_silent(self, step: Step) -> None:
+        if self._audible:
+            self._audible = False
+            step.emit(SpeechEnded(self.playout.played_to, "agent"))
+
+    # --- the model's side -------------------------------------------------------------------------------
+
+    def expects_text(self, reply: int, attempt: int) -> bool:
+        """Whether text of this reply and attempt is still wanted."""
+        live = self.live
+        return self._asking and live is not None and live.id == reply and live.attempt == attempt
+
+    def hear_text(self, step: Step, text: str) -> None:
+        """Text from the model for the live reply."""
+        assert self.live is not None
+        self._progress_at = step.now
+        self.live.tries = 0
+        if self.live.feed(text):
+            step.deadlines.cancel(FILLER)
+            self._noted_text(step)
+        self.advance(step)
+
+    def hear_done(self, step: Step, done: ModelDone) -> None:
+        """The model has finished its text."""
+        assert self.live is not None
+        reply = self.live
+        self._asking = False
+        self._progress_at = step.now
+        reply.model_done = True
+        reply.text_done = not reply.round or reply.leave is not None
+        step.emit(ModelUsed(step.now, reply.id, done.usage.input_tokens, done.usage.output_tokens))
+        if reply.finish(truncated=done.reason == "length"):
+            self._noted_text(step)
+        if reply.text_done:
+            step.deadlines.cancel(FILLER)
+        self.advance(step)
+
+    def hear_model_failed(self, step: Step, reason: str, *, retryable: bool = True) -> None:
+        """The model broke, refused or stayed silent: the same reply is tried again, or has failed."""
+        assert self.live is not None
+        reply = self.live
+        step.emit(Fault(step.now, "model", reason))
+        reply.tries += 1
+        if reply.pieces or reply.round:
+            step.emit(CancelModel(reply.id))
+            self._asking = False
+            reply.model_done = True
+            reply.text_done = not reply.round or reply.leave is not None
+            reply.finish(truncated=True)
+            self.advance(step)
+        elif retryable and reply.tries < step.policy.replies.attempts:
+            step.emit(CancelModel(reply.id))
+            self.think(step, self._messages)
+        else:
+            self.cut(step, failed="model")
+
+    # --- the voice's side -------------------------------------------------------------------------------
+
+    def piece(self, reply: int, index: int) -> Piece | None:
+        """The piece that a voice's event speaks of, if it is still wanted."""
+        live = self.live
+        if live is None or live.id != reply or not 0 <= index < len(live.pieces):
+            return None
+        piece = live.pieces[index]
+        return piece if piece.asked and not piece.done else None
+
+    def hear_audio(self, step: Step, piece: Piece, payload: bytes) -> None:
+        """Audio of a piece."""
+        assert self.live is not None
+        if piece.start is None:
+            piece.start = self.playout.given
+        piece.samples += len(payload)
+        self.playout.give(payload)
+        self._progress_at = step.now
+        self.live.tries = 0
+        self._stage(step, "first_audio")
+        self.advance(step)
+
+    def hear_words(self, piece: Piece, words: tuple[SpokenWord, ...]) -> None:
+        """Where words of a piece lie."""
+        piece.words += words
+
+    def hear_voice_done(self, step: Step, piece: Piece) -> None:
+        """A piece has all its audio."""
+        if piece.start is None:
+            piece.start = self.playout.given
+        piece.done = True
+        self._progress_at = step.now
+        self.advance(step)
+
+    def hear_voice_failed(self, step: Step, reason: str, *, retryable: bool = True) -> None:
+        """The voice broke, refused or stayed silent: what is missing of the piece is asked for again."""
+        assert self.live is not None
+        reply = self.live
+        step.emit(Fault(step.now, "voice", reason))
+        reply.tries += 1
+        index = reply.voicing
+        if index is None or not retryable or reply.tries >= step.policy.replies.attempts:
+            self.cut(step, failed="voice")
+            return
+        step.emit(CancelVoice(reply.id))
+        reply.split(index)
+        self.advance(step)
+
+    # --- the ear's side ---------------------------------------------------------------------------------
+
+    def hear_mark(self, step: Step, name: str) -> None:
+        """The carrier played up to a mark."""
+        self.playout.echo(step, name)
+        if self.live is not None and self.playout.playing_since is not None:
+            if not self._audible:
+                self._audible = True
+                self._stage(step, "first_heard")
+                step.emit(SpeechStarted(self.playout.playing_since, "agent"))
+            self._progress_at = step.now
+            self.advance(step)
+
+    # --- moving on --------------------------------------------------------------------------------------
+
+    def advance(self, step: Step) -> None:
+        """Move the live reply on as far as it goes, and set the deadline of what it waits for."""
+        reply = self.live
+        if reply is None:
+            return
+        if reply.silent:
+            self._deliver(step, reply)
+            return
+        self._ask_voice(step, reply)
+        if reply.voiced:
+            self.playout.finish()
+        if self.mouth_open and reply.status is not Status.DRAFT and not self.playout.paused:
+            sent = self.playout.sent
+            self.playout.pump(step)
+            if self.playout.sent > sent == 0:
+                reply.status = Status.SPEAKING
+                self._stage(step, "first_sent")
+        if self.playout.done:
+            heard = self.playout.heard > 0
+            self._end(step, Cut.DONE if heard else Cut.DROPPED, reply.text if heard else "")
+            return
+        self._watch(step, reply)
+
+    def _deliver(self, step: Step, reply: Reply) -> None:
+        """A reply in text: what is written is what reaches the other side."""
+        if reply.text_done and reply.status is not Status.DRAFT:
+            self._end(step, Cut.DONE if reply.text else Cut.DROPPED, reply.text)
+        else:
+            self._watch(step, reply)
+
+    def _ask_voice(self, step: Step, reply: Reply) -> None:
+        while (index := reply.next_piece()) is not None:
+            ahead = self.playout.unheard >= step.policy.playout.voice_ahead
+            if ahead or reply.voicing is not None or (reply.status is Status.DRAFT and index > 0):
+                return
+            piece = reply.pieces[index]
+            piece.asked = True
+            self._progress_at = step.now
+            if piece.tones:
+                piece.start = self.playout.given
+                payload = dtmf(piece.tones)
+                piece.samples = len(payload)
+                piece.done = True
+                self.playout.give(payload)
+                continue
+            step.emit(Speak(reply.id, index, reply.tries, piece.text, reply.keep))
+            step.emit(VoiceUsed(step.now, len(piece.text)))
+            self._stage(step, "voice_asked")
+
+    def _watch(self, step: Step, reply: Reply) -> None:
+        limits = step.policy.replies
+        at: int | None = None
+        if self.playout.paused:
+            pass
+        elif self._asking and reply.voicing is None and reply.next_piece() is None:
+            at = self._progress_at + (limits.text_gap if reply.pieces else limits.first_text)
+        elif reply.voicing is not None:
+            at = self._progress_at + (limits.audio_gap if self.playout.given else limits.first_audio)
+        elif self.playout.complete and self.mouth_open:
+            at = max(self.playout.dry_at, step.now) + step.policy.playout.heard_grace
+        if at is None:
+            step.deadlines.cancel(ALARM)
+        else:
+            step.deadlines.set(ALARM, at)
+
+    def overdue(self, step: Step) -> None:
+        """The live reply made no progress for as long as it may."""
+        reply = self.live
+        if reply is None:
+            return
+        if reply.voicing is not None:
+            self.hear_voice_failed(step, "no audio in time")
+        elif self._asking:
+            self.hear_model_failed(step, "no text in time")
+        else:
+            step.emit(Fault(step.now, "carrier", "played audio was not acknowledged"))
+            self.playout.assume_heard(step)
+            self.advance(step)
+
+    def fill(self, step: Step) -> None:
+        """The caller has been waiting: say a filler before the reply's own words."""
+        fillers = step.policy.replies.fillers
+        reply = self.live
+        if reply is None or not fillers or reply.next_piece() is not None or reply.voicing is not None:
+            return
+        reply.pieces.append(Piece(fillers[self._fillers % len(fillers)]))
+        self._fillers += 1
+        self.advance(step)
+
+    def arm_filler(self, step: Step) -> None:
+        """A wait begins that a filler may shorten."""
+        after = step.policy.replies.filler_after
+        if after is not None and self.live is not None and self.live.status is not Status.DRAFT:
+            step.deadlines.set(FILLER, step.now + after)
+
+    def _noted_text(self, step: Step) -> None:
+        assert self.live is not None
+        self._stage(step, "first_text")
+        step.emit(ReplyText(step.now, self.live.id, self.live.text))
+
+    def _stage(self, step: Step, stage: str) -> None:
+        if self.live is not None and stage not in self.live.stages:
+            self.live.stages.add(stage)
+            step.emit(ReplyStage(step.now, self.live.id, stage))

@@ -1,0 +1,200 @@
+"""The caller: quiet, sounding, talking, pausing. Tells speech from sound and builds the caller's turn.
+
+Speech is judged frame by frame in media time, so a stalled event loop shortens nothing. A *burst* is a
+stretch of voice that may still turn out to be a click; once it holds ``turns.onset`` ms of voice it is
+speech, and the turn is open until it is taken or given up.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from engine.audio.level import CallerPeak, EchoFloor
+from engine.core.events import CallerAudio, Vote
+from engine.core.notes import SpeechEnded, SpeechStarted
+from engine.core.policy import Policy
+from engine.core.step import Step
+
+BYTES_PER_MS = 8
+BURST_GAP = 100
+"""Unvoiced ms inside one burst: stops and fricatives that a detector misses."""
+VOTE_AGE = 200
+"""ms for which a second detector's word on the caller stays true."""
+
+
+class CallerState(StrEnum):
+    """What the caller is doing."""
+
+    QUIET = "quiet"
+    SOUNDING = "sounding"
+    TALKING = "talking"
+    PAUSING = "pausing"
+
+
+class CallerTurn:
+    """What the caller is saying: spans of speech, final and interim words, votes. Times are call time, ms."""
+
+    __slots__ = (
+        "drafts", "eager", "finals", "flush_answered", "flushed", "interim", "opened_at", "speech_ended_at",
+        "voiced", "voted_over", "waiting_since", "words_at",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.finals: list[str] = []
+        self.interim = ""
+        self.opened_at: int | None = None
+        """When speech began; None while there are only words or nothing."""
+        self.speech_ended_at = 0
+        self.words_at: int | None = None
+        """When the last words arrived."""
+        self.voiced = 0
+        self.voted_over = False
+        self.eager = False
+        """A vote says that the turn may be over."""
+        self.flushed = False
+        """The transcriber has been asked to finish since the last speech."""
+        self.flush_answered = False
+        self.waiting_since: int | None = None
+        """When silence alone had ended the turn but words were still on their way."""
+        self.drafts = 0
+
+    @property
+    def text(self) -> str:
+        """All words so far, the interim ones included."""
+        return " ".join(part for part in (*self.finals, self.interim) if part)
+
+    @property
+    def open(self) -> bool:
+        """Something was said that is not yet a turn."""
+        return self.opened_at is not None or bool(self.finals) or bool(self.interim)
+
+
+class Caller:
+    """The caller's side of the line."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.state = CallerState.QUIET
+        self.turn = CallerTurn()
+        self.echo = EchoFloor(policy.turns.echo_return)
+        self.burst = 0
+        """Voice in the current burst, ms."""
+        self.burst_at = 0
+        """Call time at which the current burst began."""
+        self.burst_level = -96.0
+        self.silence = 0
+        """Media time since the last voice that was speech, ms."""
+        self.media_end = 0
+        """Media time up to which the caller was heard, ms."""
+        self.last_frame_at: int | None = None
+        self.sound_at: int | None = None
+        """Call time of the last voiced frame."""
+        self._gap = 0
+        self._peak = CallerPeak()
+        self._unweighed = 0
+        self._vote = 0.0
+        self._vote_at: int | None = None
+
+    @property
+    def speaking(self) -> bool:
+        """Speech is going on, short gaps included."""
+        return self.state is CallerState.TALKING
+
+    @property
+    def sounding(self) -> bool:
+        """There is speech, or a sound that may become speech."""
+        return self.state is CallerState.TALKING or self.burst > 0
+
+    def hear(self, step: Step, frame: CallerAudio) -> None:
+        """Take one frame of the caller."""
+        duration = len(frame.payload) // BYTES_PER_MS
+        self.media_end = frame.at + duration
+        self.last_frame_at = step.now
+        self._unweighed += duration
+        if frame.voice >= step.policy.turns.threshold and self._is_caller(step, frame):
+            self._voiced(step, frame.level, duration)
+        else:
+            self._unvoiced(step, duration)
+
+    def lose(self, step: Step, at: int, duration: int) -> None:
+        """A gap of the stream: silence as far as anyone can tell."""
+        self.media_end = at + duration
+        self._unvoiced(step, duration)
+
+    def confirm(self, step: Step, probability: float) -> None:
+        """A slower detector's word on the audio that was just heard."""
+        self._vote = probability
+        self._vote_at = step.now
+
+    def vote(self, vote: Vote) -> None:
+        """A vote on the end of the turn."""
+        self.turn.voted_over = vote is Vote.END
+        self.turn.eager = vote is not Vote.RESUMED
+
+    def take(self) -> CallerTurn:
+        """Close the turn and hand it over; what comes next is a new one."""
+        turn, self.turn = self.turn, CallerTurn()
+        if self.state is CallerState.PAUSING:
+            self.state = CallerState.QUIET
+        elif self.state is CallerState.TALKING:
+            self.turn.opened_at = turn.speech_ended_at
+        return turn
+
+    def _is_caller(self, step: Step, frame: CallerAudio) -> bool:
+        turns = step.policy.turns
+        if frame.level < self.echo.floor(step.now):
+            return False
+        self._peak.update(frame.level, self._unweighed)
+        self._unweighed = 0
+        if not self._peak.is_caller(frame.level, turns.background_margin):
+            return False
+        return not turns.confirmed or self._confirmed(step)
+
+    def _confirmed(self, step: Step) -> bool:
+        if self._vote_at is None or step.now - self._vote_at > VOTE_AGE:
+            return self.state is CallerState.TALKING
+        return self._vote >= step.policy.turns.threshold
+
+    def _voiced(self, step: Step, level: float, duration: int) -> None:
+        if self.burst == 0:
+            self.burst_at = step.now - duration
+            self.burst_level = level
+        self.burst += duration
+        self.burst_level = max(self.burst_level, level)
+        self._gap = 0
+        self.sound_at = step.now
+        if self.state is CallerState.TALKING:
+            self._spoke(step, duration)
+        elif self.burst >= step.policy.turns.onset:
+            self._start(step)
+        elif self.state is CallerState.QUIET:
+            self.state = CallerState.SOUNDING
+        if self.state is CallerState.PAUSING:
+            self.silence += duration
+
+    def _start(self, step: Step) -> None:
+        self.state = CallerState.TALKING
+        if self.turn.opened_at is None:
+            self.turn.opened_at = self.burst_at
+        step.emit(SpeechStarted(self.burst_at, "caller"))
+        self._spoke(step, self.burst)
+
+    def _spoke(self, step: Step, duration: int) -> None:
+        turn = self.turn
+        turn.voiced += duration
+        turn.speech_ended_at = step.now
+        turn.flushed = turn.flush_answered = turn.voted_over = turn.eager = False
+        turn.waiting_since = None
+        self.silence = 0
+
+    def _unvoiced(self, step: Step, duration: int) -> None:
+        self.silence += duration
+        if self.burst:
+            self._gap += duration
+            if self._gap > BURST_GAP:
+                self.burst = 0
+        if self.state is CallerState.TALKING and self.silence >= step.policy.turns.hangover:
+            self.state = CallerState.PAUSING
+            self.burst = 0
+            step.emit(SpeechEnded(self.turn.speech_ended_at, "caller"))
+        elif self.state is CallerState.SOUNDING and not self.burst:
+            self.state = CallerState.QUIET

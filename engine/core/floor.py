@@ -1,0 +1,433 @@
+"""Who has the floor: the caller's turn meets the agent's reply.
+
+All evidence meets here, on every event: a frame, words, a vote, an alarm. Whichever completes the case
+decides in that same step: the turn is over, a draft may start or must go, the agent falls silent, goes on,
+or is cut.
+"""
+
+from __future__ import annotations
+
+from engine.core import endpointing
+from engine.core.agent import Agent, AgentState
+from engine.core.bargein import BargeIn, Means, meaning
+from engine.core.caller import Caller, CallerTurn
+from engine.core.conversation import Conversation
+from engine.core.effects import FlushTranscriber
+from engine.core.endpointing import Evidence, Verdict
+from engine.core.hands import Hands
+from engine.core.line import Line
+from engine.core.notes import Interrupted, MessageAdded, TurnAmended, TurnEnded, WordsRecognised
+from engine.core.policy import OnSound
+from engine.core.replies import Kind, Reply, Status
+from engine.core.step import Step
+from engine.core.words import words_of
+
+ENDPOINT = "endpoint"
+HELD = "held"
+STALL = 300
+"""ms without frames after which silence is counted by the clock; before that they are only late."""
+
+
+class Floor:
+    """Turn-taking of one call."""
+
+    def __init__(
+        self, caller: Caller, agent: Agent, conversation: Conversation, line: Line, hands: Hands
+    ) -> None:
+        self._caller = caller
+        self._agent = agent
+        self._conversation = conversation
+        self._line = line
+        self._hands = hands
+        self._bargein = BargeIn()
+        self._adaptation = 0
+        self._turn_ended_at: int | None = None
+        self._assumed = ""
+        """Interim words that were taken as final when the turn ended."""
+        self._noise = False
+        """The sound that is going on has no words and is taken for noise."""
+        self._judged: tuple[tuple[str, bool, int], Verdict] | None = None
+        self._owed = False
+        """The answer to the last turn was dropped unheard."""
+        self.pending = False
+        """A turn of the caller waits for its answer until the agent has finished."""
+        self.spoke = False
+        """Words of the caller came in this step."""
+
+    # --- what the caller does --------------------------------------------------------------------------
+
+    def sound(self, step: Step, was_speaking: bool) -> None:
+        """A frame was heard: the agent may have to fall silent."""
+        caller = self._caller
+        if caller.speaking and not was_speaking:
+            self._began(step)
+        if not caller.sounding:
+            self._noise = False
+        reply = self._agent.live
+        if reply is None or not caller.burst:
+            return
+        if reply.status is Status.DRAFT:
+            if caller.speaking:
+                self._drop(step, reply)
+        elif self._agent.state is AgentState.SPEAKING and self._interruptible(step, reply):
+            self._touch(step)
+        elif self._bargein.active is not OnSound.IGNORE and self._is_long_speech(step):
+            self._stop(step, "speech")
+
+    def words(self, step: Step, text: str, *, final: bool) -> None:
+        """The transcriber's words."""
+        turn = self._caller.turn
+        text = text.strip()
+        if final and self._amends(step, text):
+            return
+        if final:
+            turn.interim = ""
+            turn.flush_answered = True
+        if text and self._is_echo(text):
+            if final:
+                self.remark(step, text)
+            return
+        if text:
+            step.emit(WordsRecognised(step.now, text, final))
+            turn.words_at = step.now
+            self.spoke = True
+            self._noise = False
+        if final and text:
+            turn.finals.append(text)
+        elif not final:
+            turn.interim = text
+        if text:
+            self._weigh(step)
+
+    def remark(self, step: Step, text: str) -> None:
+        """Words that are kept, but are no turn."""
+        step.emit(MessageAdded(step.now, "remark", text))
+
+    def silence_agent(self, step: Step, why: str) -> None:
+        """Something other than sound interrupts: a key, or a text from outside."""
+        reply = self._agent.live
+        if reply is not None and (reply.status is Status.DRAFT or self._interruptible(step, reply)):
+            self._stop(step, why)
+
+    def expire_hold(self, step: Step) -> None:
+        """The sound has held the agent for as long as a sound without words may."""
+        if self._bargein.active is not OnSound.IGNORE:
+            self._bargein.learn_noise(self._caller.burst_level, step.now)
+            self._noise = True
+            self._resume(step, "noise")
+
+    # --- deciding --------------------------------------------------------------------------------------
+
+    def consider(self, step: Step) -> None:
+        """Weigh everything once more; called at the end of every step."""
+        caller, turn = self._caller, self._caller.turn
+        if not turn.open:
+            step.deadlines.cancel(ENDPOINT)
+        elif caller.speaking:
+            self._bound(step)
+        elif turn.open:
+            silence = self._silence(step)
+            self._flush(step, silence)
+            if self._bargein.active is not OnSound.IGNORE and self._goes_on(step, silence):
+                return
+            self._decide(step, silence)
+        self._open_mouth(step)
+
+    def _open_mouth(self, step: Step) -> None:
+        agent = self._agent
+        reply = agent.live
+        if reply is None:
+            return
+        caller = self._caller
+        talking = (caller.speaking or caller.turn.opened_at is not None) and not self._noise
+        begun = agent.playout.sent > 0
+        mouth_open = self._line.live and (begun or not talking or reply.uninterruptible)
+        if mouth_open is not agent.mouth_open:
+            agent.mouth_open = mouth_open
+            agent.advance(step)
+
+    def _bound(self, step: Step) -> None:
+        """A caller who talks on is answered in the end, and sound without words is noise in the end."""
+        turns, turn = step.policy.turns, self._caller.turn
+        assert turn.opened_at is not None
+        if not turn.text and not self._noise:
+            limit = turn.opened_at + turns.hold_limit
+            if step.now >= limit:
+                self._noise = True
+            else:
+                step.deadlines.set(ENDPOINT, limit)
+            return
+        if not turn.text:
+            step.deadlines.cancel(ENDPOINT)
+            return
+        limit = turn.opened_at + turns.longest_turn
+        if step.now >= limit:
+            self._end_turn(step, 0, "longest turn")
+        else:
+            step.deadlines.set(ENDPOINT, limit)
+
+    def _silence(self, step: Step) -> int:
+        """How long the caller has been silent: in media time, unless the frames have stopped coming."""
+        caller, turn = self._caller, self._caller.turn
+        if turn.opened_at is None:
+            return step.now - (turn.words_at if turn.words_at is not None else step.now)
+        late = step.now - (caller.last_frame_at or 0)
+        if late <= 40:
+            return caller.silence + late
+        return caller.silence if late < STALL else max(caller.silence, step.now - turn.speech_ended_at)
+
+    def _flush(self, step: Step, silence: int) -> None:
+        turn = self._caller.turn
+        if turn.opened_at is not None and not turn.flushed and silence >= step.policy.turns.flush_after:
+            turn.flushed = True
+            step.emit(FlushTranscriber())
+
+    def _words_pending(self) -> bool:
+        """Words of what was said may still be on their way."""
+        turn = self._caller.turn
+        if turn.interim:
+            return True
+        if turn.flush_answered or turn.opened_at is None:
+            return False
+        return turn.words_at is None or turn.words_at < turn.speech_ended_at
+
+    def _verdict(self, step: Step) -> Verdict:
+        turn = self._caller.turn
+        key = (turn.text, turn.voted_over, self._adaptation)
+        if self._judged is None or self._judged[0] != key:
+            asked = self._conversation.last_said
+            evidence = Evidence(key[0], step.policy.language, asked, key[1], key[2])
+            self._judged = (key, endpointing.judge(evidence, step.policy.turns))
+        return self._judged[1]
+
+    def _decide(self, step: Step, silence: int) -> None:
+        turns, turn = step.policy.turns, self._caller.turn
+        verdict = self._verdict(step)
+        pending = self._words_pending()
+        if (verdict.likely or turn.eager) and not pending and silence >= turns.flush_after:
+            self._draft(step)
+        if silence < verdict.wait:
+            wait = verdict.wait - silence
+            if turn.opened_at is not None and not turn.flushed:
+                wait = min(wait, turns.flush_after - silence)
+            if step.now - (self._caller.last_frame_at or 0) > 40 and turn.opened_at is not None:
+                wait = max(wait, (self._caller.last_frame_at or 0) + STALL - step.now)
+            step.deadlines.set(ENDPOINT, step.now + max(1, wait))
+            return
+        if pending:
+            if turn.waiting_since is None:
+                turn.waiting_since = step.now
+            limit = turn.waiting_since + turns.transcript_wait
+            if step.now < limit:
+                step.deadlines.set(ENDPOINT, limit)
+                return
+        self._end_turn(step, silence, verdict.why)
+
+    def _end_turn(self, step: Step, waited: int, why: str) -> None:
+        turn = self._caller.take()
+        step.deadlines.cancel(ENDPOINT)
+        self._assumed = turn.interim
+        text = turn.text
+        if not text or self._is_remark(step, turn):
+            if text:
+                self.remark(step, text)
+            self._no_turn(step, "listening" if text else "no words")
+            return
+        turns = step.policy.turns
+        step.emit(TurnEnded(step.now, text, turn.speech_ended_at, waited, why))
+        self._turn_ended_at = step.now
+        self._adaptation = max(0, self._adaptation - turns.adapt_step // 10)
+        self.turn(step, text)
+
+    def _is_remark(self, step: Step, turn: CallerTurn) -> bool:
+        """Whether the caller's words are no turn: too short, or a mere sign of listening to the agent."""
+        if turn.opened_at is not None and turn.voiced < step.policy.turns.shortest_turn:
+            return True
+        reply = self._agent.live
+        if reply is None or reply.status is Status.DRAFT:
+            return False
+        return self._meaning(step, turn.text) is Means.LISTENING
+
+    def _no_turn(self, step: Step, why: str) -> None:
+        """What the caller did was no turn: everything goes on as if it had not been."""
+        reply = self._agent.live
+        if reply is not None and reply.status is Status.DRAFT:
+            self._drop(step, reply)
+        self._resume(step, why)
+        if self._owed:
+            self.pending = True
+            self._owed = False
+
+    def turn(self, step: Step, text: str) -> None:
+        """The caller has said ``text``: it joins the conversation and is answered, now or when it can be."""
+        so_far = self._conversation.open_turn
+        if so_far is None:
+            self._conversation.caller_said(text)
+            step.emit(MessageAdded(step.now, "user", text))
+        else:
+            self._amend(step, f"{so_far} {text}")
+        reply = self._agent.live
+        drafted = reply is not None and reply.status is Status.DRAFT
+        if reply is not None and drafted and reply.draft_text == self._conversation.open_turn:
+            self._agent.choose(step)
+            self._hands.chosen(step)
+            return
+        if reply is not None and (drafted or self._unheard_answer(reply)):
+            self._drop(step, reply)
+        self.pending = True
+        self._owed = False
+
+    def _amend(self, step: Step, text: str) -> None:
+        self._conversation.amend_turn(text)
+        step.emit(TurnAmended(step.now, text))
+        step.emit(MessageAdded(step.now, "user", text, amended=True))
+
+    def _unheard_answer(self, reply: Reply) -> bool:
+        return reply.kind is Kind.ANSWER and not self._agent.audible
+
+    # --- drafts ----------------------------------------------------------------------------------------
+
+    def _draft(self, step: Step) -> None:
+        turn = self._caller.turn
+        turns = step.policy.turns
+        text = " ".join(part for part in (self._conversation.open_turn, turn.text) if part)
+        reply = self._agent.live
+        if reply is not None and reply.status is Status.DRAFT and reply.draft_text != text:
+            self._drop(step, reply)
+            reply = None
+        if not turns.drafts or reply is not None or turn.drafts >= turns.drafts_per_turn:
+            return
+        if self._line.leaving is not None or self.pending or self._agent.ended:
+            return
+        turn.drafts += 1
+        draft = self._agent.begin(step, Kind.ANSWER, draft=True)
+        draft.draft_text = text
+        self._agent.think(step, self._conversation.with_turn(text))
+
+    def _drop(self, step: Step, reply: Reply) -> None:
+        """Stop a reply for good. A caller's turn that it was to answer, unheard, is still owed an answer."""
+        if reply.kind is Kind.ANSWER and reply.status is not Status.DRAFT and not self._agent.audible:
+            self._owed = True
+        self._hands.dropped(step, reply)
+        self._agent.cut(step)
+
+    # --- interruption ----------------------------------------------------------------------------------
+
+    def _interruptible(self, step: Step, reply: Reply) -> bool:
+        return step.policy.turns.interruptible and not reply.uninterruptible
+
+    def _began(self, step: Step) -> None:
+        """Speech began: soon after the end of a turn, that end came too early."""
+        turns = step.policy.turns
+        if self._turn_ended_at is not None and step.now - self._turn_ended_at <= turns.cutoff_window:
+            self._adaptation = min(self._adaptation + turns.adapt_step, turns.adapt_most)
+            self._turn_ended_at = None
+
+    def _is_long_speech(self, step: Step) -> bool:
+        turns, caller = step.policy.turns, self._caller
+        return turns.confirmed and caller.speaking and caller.turn.voiced >= turns.stop_after
+
+    def _touch(self, step: Step) -> None:
+        caller, turns = self._caller, step.policy.turns
+        if self._bargein.active is not OnSound.IGNORE or self._noise:
+            return
+        if not self._bargein.reacts(turns, caller.burst, caller.burst_level, step.now):
+            return
+        self._bargein.start(turns.on_sound, caller.burst_at)
+        step.emit(Interrupted(step.now, turns.on_sound.value, caller.burst_at, "sound"))
+        step.deadlines.set(HELD, step.now + turns.hold_limit)
+        if turns.on_sound is OnSound.HOLD:
+            self._agent.hold(step)
+        else:
+            self._agent.playout.duck(step)
+
+    def _weigh(self, step: Step) -> None:
+        """Words came: what do they mean for a reply that is there?"""
+        reply = self._agent.live
+        turn = self._caller.turn
+        if reply is None:
+            return
+        if reply.status is Status.DRAFT:
+            if turn.text and not reply.draft_text.endswith(turn.text):
+                self._drop(step, reply)
+            return
+        if self._interruptible(step, reply) and self._meaning(step, turn.text) is Means.INTERRUPTING:
+            self._stop(step, "words")
+
+    def _meaning(self, step: Step, text: str) -> Means:
+        reply = self._agent.live
+        leaving = self._line.leaving is not None or (reply is not None and reply.leave is not None)
+        return meaning(text, step.policy.turns, step.policy.language, leaving=leaving)
+
+    def cut(self, step: Step) -> None:
+        """Stop the agent for good, whatever it is doing."""
+        self.release(step)
+        if self._agent.live is not None:
+            self._drop(step, self._agent.live)
+        self._owed = False
+
+    def release(self, step: Step) -> None:
+        """Forget the interruption that is going on."""
+        self._bargein.clear()
+        step.deadlines.cancel(HELD)
+
+    def _stop(self, step: Step, why: str) -> None:
+        reply = self._agent.live
+        if reply is None:
+            return
+        since = self._bargein.since if self._bargein.active is not OnSound.IGNORE else step.now
+        if self._agent.audible:
+            step.emit(Interrupted(step.now, "stop", since, why))
+        self.release(step)
+        self._drop(step, reply)
+
+    def _goes_on(self, step: Step, silence: int) -> bool:
+        """Whether the held agent goes on now, because what held it was no interruption."""
+        turns, turn = step.policy.turns, self._caller.turn
+        if silence < turns.resume_after:
+            step.deadlines.set(ENDPOINT, step.now + turns.resume_after - silence)
+            return True
+        if self._words_pending() and silence < turns.resume_after + turns.transcript_wait:
+            return False
+        if turn.text and self._meaning(step, turn.text) is not Means.LISTENING:
+            return False
+        self._end_turn(step, silence, "listening")
+        return True
+
+    def _resume(self, step: Step, why: str) -> None:
+        if self._bargein.active is OnSound.IGNORE:
+            return
+        since = self._bargein.since
+        self.release(step)
+        if self._agent.live is not None:
+            step.emit(Interrupted(step.now, "resume", since, why))
+            self._agent.resume(step)
+
+    # --- words that are not what they seem ---------------------------------------------------------------
+
+    def _is_echo(self, text: str) -> bool:
+        """The agent's own words, heard back: no sound of the caller was there, only the agent's."""
+        reply = self._agent.live
+        if reply is None or not self._agent.audible or self._caller.turn.open:
+            return False
+        said = set(words_of(reply.text))
+        return bool(said) and set(words_of(text)) <= said
+
+    def _amends(self, step: Step, text: str) -> bool:
+        """A late final for words that were taken as they stood: it may change the turn that is over."""
+        assumed, turn = self._assumed, self._caller.turn
+        if not assumed or turn.open:
+            return False
+        self._assumed = ""
+        if words_of(text) == words_of(assumed) or not text:
+            return True
+        so_far = self._conversation.open_turn
+        if so_far is None or not so_far.endswith(assumed):
+            return False
+        step.emit(WordsRecognised(step.now, text, True))
+        self._amend(step, so_far.removesuffix(assumed) + text)
+        reply = self._agent.live
+        if reply is not None and self._unheard_answer(reply):
+            self._drop(step, reply)
+            self.pending = True
+        return True

@@ -1,0 +1,189 @@
+"""The agent's hands: its tools, the transfer of the caller, keys pressed towards the far end."""
+
+from __future__ import annotations
+
+import json
+
+from engine.core import keypad
+from engine.core.agent import Agent
+from engine.core.conversation import Conversation, ToolRequest
+from engine.core.effects import SendDigits, Transfer
+from engine.core.events import ModelToolCall
+from engine.core.line import Line
+from engine.core.notes import Cut, EndReason, Fault
+from engine.core.policy import Carrier, ToolKind
+from engine.core.replies import Leave, Piece, Reply, Status
+from engine.core.step import Step
+from engine.core.tools import HANG_UP, SEND_DIGITS, TRANSFER, Tools, arguments_of
+
+DONE = json.dumps({"status": "ok"})
+
+
+class Hands:
+    """What the model does besides talking."""
+
+    def __init__(self, agent: Agent, tools: Tools, conversation: Conversation, line: Line) -> None:
+        self._agent = agent
+        self._tools = tools
+        self._conversation = conversation
+        self._line = line
+        self._results: dict[str, str] = {}
+        """Results for the live reply's round, until the round is written down."""
+        self.seam_expected = False
+        """The carrier was asked for something for which it takes the stream away."""
+
+    # --- tools -------------------------------------------------------------------------------------------
+
+    def on_tool_call(self, step: Step, event: ModelToolCall) -> None:
+        """The model wants a tool run."""
+        if not self._agent.expects_text(event.reply, event.attempt) or not self._tools.is_new(
+            event.tool_call
+        ):
+            return
+        reply = self._agent.live
+        assert reply is not None
+        if any(request.tool_call == event.tool_call for request in reply.round):
+            return
+        request = ToolRequest(event.tool_call, event.name, event.arguments)
+        reply.round.append(request)
+        draft = reply.status is Status.DRAFT
+        if draft and self._tools.kind(event.name) is not ToolKind.READ:
+            reply.held_back.append(request)
+        elif self._tools.kind(event.name) is None or event.name in (HANG_UP, TRANSFER, SEND_DIGITS):
+            self._results[request.tool_call] = self._own(step, reply, request)
+        else:
+            self._tools.start(step, reply.id, request, speculative=draft)
+
+    def _own(self, step: Step, reply: Reply, request: ToolRequest) -> str:
+        """Do what a built-in tool says, as far as it can be done."""
+        value, error = DONE, ""
+        arguments = arguments_of(request)
+        strict = step.policy.ending.strict
+        if request.name == HANG_UP:
+            reply.leave = Leave(EndReason.AGENT_HUNG_UP, strict)
+            reply.uninterruptible = reply.uninterruptible or strict
+        elif request.name == TRANSFER:
+            target = str(arguments.get("target") or step.policy.transfer_target)
+            error = _cannot_transfer(target, step.policy.carrier)
+            if not error:
+                reply.leave = Leave(EndReason.TRANSFERRED, transfer=target)
+        elif request.name == SEND_DIGITS:
+            digits = keypad.plan(str(arguments.get("digits", "")))
+            if not digits:
+                error = "digits must be 0-9, *, #, A-D or w for a pause"
+            elif step.policy.carrier.digits_in_band:
+                reply.pieces.append(Piece("", tones=digits))
+            else:
+                reply.digits += digits
+        else:
+            error = f"there is no tool named {request.name}"
+        return self._tools.answer(step, request, value=value, error=error)
+
+    def model_done(self, step: Step) -> None:
+        """The model has said all of this round; its tools may have answered already."""
+        reply = self._agent.live
+        if (
+            reply is None
+            or not reply.round
+            or not reply.chosen
+            or not reply.model_done
+            or reply.round_written
+        ):
+            return
+        self._write_round(reply)
+        self._go_on(step, reply)
+
+    def chosen(self, step: Step) -> None:
+        """The draft became the answer: what it may not do as a draft is done now."""
+        reply = self._agent.live
+        if reply is None:
+            return
+        self._tools.adopt(reply.id)
+        held_back, reply.held_back = reply.held_back, []
+        for request in held_back:
+            if self._tools.kind(request.name) is None or request.name in (HANG_UP, TRANSFER, SEND_DIGITS):
+                self._results[request.tool_call] = self._own(step, reply, request)
+            else:
+                self._tools.start(step, reply.id, request)
+        if reply.model_done:
+            reply.text_done = not reply.round or reply.leave is not None
+            self.model_done(step)
+            self._agent.advance(step)
+
+    def dropped(self, step: Step, reply: Reply) -> None:
+        """The reply is cut: what ran for a draft is not waited for; what an answer started goes on."""
+        self._tools.forget(step, reply.id)
+
+    def on_result(self, step: Step, tool_call: str, *, value: str = "", error: str = "") -> None:
+        """A tool answered, or failed."""
+        running = self._tools.finish(step, tool_call, value=value, error=error)
+        if running is not None:
+            self._take(step, running.reply, tool_call, running.result)
+
+    def on_alarm(self, step: Step, name: str) -> None:
+        """An alarm of a tool."""
+        if self._tools.is_alarm(name):
+            running = self._tools.expire(step, name)
+            if running is not None:
+                self._take(step, running.reply, running.request.tool_call, running.result)
+
+    def _take(self, step: Step, reply_id: int, tool_call: str, result: str) -> None:
+        self._results[tool_call] = result
+        self._conversation.tool_answered(tool_call, result)
+        reply = self._agent.live
+        if reply is not None and reply.id == reply_id and reply.round_written:
+            self._go_on(step, reply)
+
+    def _write_round(self, reply: Reply) -> None:
+        reply.round_written = True
+        self._conversation.tools_called(tuple(reply.round))
+        for request in reply.round:
+            if request.tool_call in self._results:
+                self._conversation.tool_answered(request.tool_call, self._results[request.tool_call])
+
+    def _go_on(self, step: Step, reply: Reply) -> None:
+        """All results are in: the model goes on with the same reply."""
+        if reply.leave is not None or any(request.tool_call not in self._results for request in reply.round):
+            return
+        self._results.clear()
+        self._agent.think(step, self._conversation.view(reply.text))
+
+    def reply_over(self, step: Step, reply: Reply, how: Cut) -> None:
+        """The reply ended: tools it called stay called, and keys it wanted pressed are pressed."""
+        if reply.round and reply.chosen and not reply.round_written:
+            self._write_round(reply)
+        if how is Cut.DONE and reply.digits and not self._line.over:
+            self.seam_expected = True
+            step.emit(SendDigits(reply.digits))
+        self._results.clear()
+
+    # --- transfer and keys -------------------------------------------------------------------------------
+
+    def transfer(self, step: Step, target: str) -> None:
+        """Connect the caller to ``target``."""
+        self._line.transferring = True
+        self.seam_expected = True
+        step.emit(Transfer(target))
+        step.deadlines.set("transfer", step.now + step.policy.limits.transfer)
+
+    def transferred(self, step: Step, outcome: str) -> bool:
+        """The carrier's word on the transfer. Returns whether the caller is somebody else's now."""
+        step.deadlines.cancel("transfer")
+        self._line.transferring = self.seam_expected = False
+        if outcome == "ok":
+            return True
+        step.emit(Fault(step.now, "transfer", outcome))
+        self._conversation.told(f"The transfer failed: {outcome}. The caller is still on the line with you.")
+        return False
+
+    def digits_sent(self, step: Step, outcome: str) -> None:
+        """The carrier has pressed the keys."""
+        self.seam_expected = False
+        if outcome != "ok":
+            step.emit(Fault(step.now, "digits", outcome))
+
+
+def _cannot_transfer(target: str, carrier: Carrier) -> str:
+    if not carrier.transfers:
+        return "this line cannot transfer calls"
+    return "" if target else "nobody is set whom the call could be transferred to"

@@ -1,0 +1,202 @@
+"""One reply's life: draft, chosen, speaking, done, cut or dropped; its pieces and what of them was heard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from engine.core.conversation import ToolRequest
+from engine.core.events import SpokenWord
+from engine.core.notes import EndReason
+from engine.core.playout import BYTES_PER_MS, Playout
+from engine.core.policy import Policy
+from engine.core.speakable import Segmenter, clean
+
+UNKNOWN_MS_PER_CHARACTER = 65
+"""Speaking time of a character where nothing better is known: about 15 characters a second."""
+
+
+class Kind(StrEnum):
+    """Why the agent speaks."""
+
+    GREETING = "greeting"
+    ANSWER = "answer"
+    AWAITING = "awaiting_response"
+    INACTIVITY = "inactivity"
+    SAY = "say"
+    APOLOGY = "apology"
+    FAREWELL = "farewell"
+
+
+class Status(StrEnum):
+    """Where a reply is in its life."""
+
+    DRAFT = "draft"
+    """Made in a pause of the caller; it has no mouth and no hands until it is chosen."""
+    CHOSEN = "chosen"
+    SPEAKING = "speaking"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """What follows when the reply has been heard: the call ends for ``reason``, or moves to ``transfer``."""
+
+    reason: EndReason
+    strict: bool = False
+    transfer: str = field(default="", repr=False)
+
+
+@dataclass(slots=True)
+class Piece:
+    """A speakable piece of the reply and, once its audio came, where it lies in the ledger (samples)."""
+
+    text: str
+    start: int | None = None
+    samples: int = 0
+    done: bool = False
+    asked: bool = False
+    tones: str = ""
+    """Keypad digits to be played instead of text."""
+    words: list[SpokenWord] = field(default_factory=list)
+
+
+class Reply:
+    """One thing that the agent says. Its ``id`` is the epoch against which every late byte is checked."""
+
+    def __init__(
+        self, reply_id: int, kind: Kind, policy: Policy, *, draft: bool = False, silent: bool = False
+    ) -> None:
+        self.id = reply_id
+        self.kind = kind
+        self.status = Status.DRAFT if draft else Status.CHOSEN
+        self.pieces: list[Piece] = []
+        self.attempt = 0
+        """Counts the requests to the model; an older one's text is late."""
+        self.tries = 0
+        """Failed requests since the last one that worked."""
+        self.text_done = False
+        self.fixed = False
+        self.keep = False
+        self.uninterruptible = False
+        self.leave: Leave | None = None
+        self.model_done = False
+        """The model has said all of this round."""
+        self.chosen = not draft
+        self.round_written = False
+        """The round's tool calls are part of the conversation."""
+        self.round: list[ToolRequest] = []
+        """The tools called since the model was last asked."""
+        self.held_back: list[ToolRequest] = []
+        """Those of them that a draft may not run."""
+        self.digits = ""
+        """Keys that the carrier presses when the reply has been heard."""
+        self.draft_text = ""
+        """The caller's words that a draft answers."""
+        self.silent = silent
+        """The agent's medium is text: the reply is delivered, not spoken."""
+        self.stages: set[str] = set()
+        self._segmenter = Segmenter(policy.replies.first_piece, policy.replies.longest_piece)
+
+    @property
+    def text(self) -> str:
+        """All text so far, as it is to be spoken."""
+        return " ".join(piece.text for piece in self.pieces if piece.text)
+
+    def say(self, text: str) -> None:
+        """Make the reply this fixed text, in pieces."""
+        self.fixed = self.text_done = True
+        text = clean(text)
+        self._add([*self._segmenter.feed(text), *self._segmenter.finish()])
+
+    def feed(self, text: str) -> bool:
+        """Text from the model. Returns whether a new piece is ready."""
+        return self._add(self._segmenter.feed(text))
+
+    def finish(self, *, truncated: bool = False) -> bool:
+        """The model has no more text for now. Returns whether a new piece is ready."""
+        return self._add(self._segmenter.finish(truncated=truncated))
+
+    def _add(self, texts: list[str]) -> bool:
+        self.pieces += [Piece(text) for text in texts]
+        return bool(texts)
+
+    # --- voice ----------------------------------------------------------------------------------------
+
+    def next_piece(self) -> int | None:
+        """The first piece that the voice has not been asked for."""
+        return next((index for index, piece in enumerate(self.pieces) if not piece.asked), None)
+
+    @property
+    def voicing(self) -> int | None:
+        """The piece the voice is working on."""
+        return next((i for i, piece in enumerate(self.pieces) if piece.asked and not piece.done), None)
+
+    @property
+    def voiced(self) -> bool:
+        """All pieces have their audio, and no more text is to come."""
+        return self.text_done and all(piece.done for piece in self.pieces)
+
+    def split(self, index: int) -> None:
+        """The voice broke off in a piece: what its audio holds stays, the rest becomes a piece of its own."""
+        piece = self.pieces[index]
+        texts = piece.text.split()
+        given = sum(word.start < piece.samples for word in self._words(piece))
+        piece.text = " ".join(texts[:given])
+        piece.words = piece.words[:given]
+        piece.done = True
+        if texts[given:]:
+            self.pieces.insert(index + 1, Piece(" ".join(texts[given:])))
+
+    # --- what was heard -------------------------------------------------------------------------------
+
+    def heard(self, playout: Playout, tolerance: int) -> str:
+        """The words that were heard in full, by the ledger; ``tolerance`` ms may be missing of the last."""
+        heard = playout.heard + tolerance * BYTES_PER_MS
+        texts = []
+        for piece in self.pieces:
+            if piece.start is None or piece.start > heard:
+                break
+            words = self._words(piece)
+            count = self._count(piece, words, playout, heard)
+            texts += [word.text for word in words[:count]]
+            if count < len(words):
+                break
+        return " ".join(texts)
+
+    def cut_word(self, playout: Playout, tolerance: int) -> int:
+        """Where to go on after a hold: the start of the first word that was not heard in full, in samples."""
+        heard = playout.heard + tolerance * BYTES_PER_MS
+        for piece in self.pieces:
+            if piece.start is None:
+                break
+            words = self._words(piece)
+            count = self._count(piece, words, playout, heard)
+            if count < len(words):
+                return min(piece.start + words[count].start, playout.heard)
+        return playout.heard
+
+    def _count(self, piece: Piece, words: list[SpokenWord], playout: Playout, heard: int) -> int:
+        """How many of the piece's words end before ``heard``."""
+        assert piece.start is not None
+        for index, word in enumerate(words):
+            start = piece.start + word.start
+            known = index + 1 < len(words)
+            end = piece.start + (words[index + 1].start if known else piece.samples)
+            if not known and not piece.done:
+                return index
+            if start > heard or (end > heard and playout.audible_end(start, end) > heard):
+                return index
+        return len(words)
+
+    def _words(self, piece: Piece) -> list[SpokenWord]:
+        """The piece's words with their positions: the voice's own, or else by their share of characters."""
+        if piece.words:
+            return piece.words
+        total = max(len(piece.text), 1)
+        samples = piece.samples if piece.done else total * UNKNOWN_MS_PER_CHARACTER * BYTES_PER_MS
+        words, at = [], 0
+        for text in piece.text.split():
+            words.append(SpokenWord(text, samples * at // total))
+            at += len(text) + 1
+        return words

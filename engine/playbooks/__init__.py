@@ -1,0 +1,1 @@
+"""Playbooks that come with the engine, and the tools that they call."""

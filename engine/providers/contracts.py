@@ -1,0 +1,154 @@
+"""What the engine asks of a transcriber, a language model and a voice.
+
+A stream is ``feed`` / ``say`` / ``cancel`` plus an asynchronous iterator of events. It owns no timer and
+no retry: deadlines and failover are the call core's. The methods that are not coroutines must return at
+once; whatever needs time happens behind them. The iterator ends when the stream is over; a failure is
+raised from it as `ProviderError`, once, and nothing comes after it.
+
+Audio is µ-law at 8 kHz everywhere: 8 bytes a millisecond.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from engine.core.conversation import Message
+from engine.core.events import (
+    FinalWords,
+    InterimWords,
+    TranscriberReady,
+    TurnVote,
+    Usage,
+    VoiceAudio,
+    VoiceDone,
+    VoiceFailed,
+    VoiceWords,
+)
+
+
+class ProviderError(Exception):
+    """A provider failed. ``reason`` is one clear sentence; ``retryable`` says whether trying again may help."""
+
+    def __init__(self, reason: str, *, retryable: bool = True) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retryable = retryable
+
+
+# --- transcriber --------------------------------------------------------------------------------------
+
+TranscriberEvent = TranscriberReady | InterimWords | FinalWords | TurnVote
+
+
+class TranscriberStream(Protocol):
+    """One caller's audio in, words out. Media times count from the first byte fed to this stream."""
+
+    def feed(self, payload: bytes) -> None:
+        """Take caller audio (µ-law, 8 kHz). Never blocks; a stream that cannot keep up drops and says so."""
+
+    def flush(self) -> None:
+        """The caller paused: give a `FinalWords` for all that was fed, as soon as possible.
+
+        A stream answers every flush with exactly one `FinalWords` that covers the audio up to it (its text
+        is empty where there were no words); where a final already covered that audio it may stay quiet.
+        """
+
+    async def close(self) -> None:
+        """End the stream and free what it holds. May be called at any time, and more than once."""
+
+    def __aiter__(self) -> AsyncIterator[TranscriberEvent]:
+        """The words, as they come."""
+
+
+class Transcriber(Protocol):
+    """Opens streams. One per process and configuration; shared by calls."""
+
+    async def open(self) -> TranscriberStream:
+        """Open a stream. Raises `ProviderError`."""
+
+    async def close(self) -> None:
+        """Free what all streams share."""
+
+
+# --- language model -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool as the model is told of it: JSON Schema ``parameters``, in OpenAI's form."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of the reply's text."""
+
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A complete tool call: the model's own id for it, the tool, and its arguments as JSON text."""
+
+    tool_call: str
+    name: str
+    arguments: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last event of a generation. ``reason``: ``stop``, ``length`` or ``tools``."""
+
+    reason: str = "stop"
+    usage: Usage = Usage()
+
+
+class LanguageModel(Protocol):
+    """Text and tool calls for a conversation. One per process and configuration; shared by calls."""
+
+    def generate(
+        self, messages: Sequence[Message], tools: Sequence[ToolSpec]
+    ) -> AsyncIterator[TextDelta | ToolCallDelta | Finished]:
+        """Stream one reply; the last item is `Finished`. Closing the iterator cancels the request.
+
+        Raises `ProviderError` from the iterator.
+        """
+
+    async def close(self) -> None:
+        """Free what all generations share."""
+
+
+# --- voice --------------------------------------------------------------------------------------------
+
+VoiceEvent = VoiceAudio | VoiceWords | VoiceDone | VoiceFailed
+
+
+class VoiceStream(Protocol):
+    """One call's voice. Pieces are spoken in the order they were asked for."""
+
+    def say(self, reply: int, piece: int, text: str) -> None:
+        """Ask for a piece. Its events carry ``reply`` and ``piece``; the last is `VoiceDone` or `VoiceFailed`."""
+
+    def cancel(self, reply: int) -> None:
+        """Stop all pieces of a reply. Nothing of it need be given any more; what comes late is harmless."""
+
+    async def close(self) -> None:
+        """End the stream. May be called at any time, and more than once."""
+
+    def __aiter__(self) -> AsyncIterator[VoiceEvent]:
+        """The audio, as it comes."""
+
+
+class Voice(Protocol):
+    """Opens streams of one voice. One per process and configuration; shared by calls."""
+
+    async def open(self) -> VoiceStream:
+        """Open a stream. Raises `ProviderError`."""
+
+    async def close(self) -> None:
+        """Free what all streams share."""

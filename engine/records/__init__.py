@@ -1,0 +1,1 @@
+"""What outlives a call: its record, its transcript, its folder of files."""

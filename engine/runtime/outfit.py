@@ -1,0 +1,69 @@
+"""What an agent needs for its calls, made once and shared: providers, tools, what its voice said before."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic.main import IncEx
+
+from engine.agent import Agent
+from engine.providers.contracts import ToolSpec
+from engine.providers.registry import Providers, build, load_tools, tool_specs
+from engine.runtime.tool_runs import ToolFunction
+from engine.runtime.voice_cache import VoiceCache
+
+_log = logging.getLogger(__name__)
+
+_SHARED: Mapping[str, IncEx | bool] = {
+    "language": True,
+    "transcriber": True,
+    "model": True,
+    "voice": True,
+    "turns": {"voice_activity"},
+}
+"""The fields of an agent that its providers are made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outfit:
+    """One agent's equipment, the same for all its calls."""
+
+    providers: Providers
+    voice_cache: VoiceCache
+    tools: tuple[ToolSpec, ...]
+    functions: Mapping[str, ToolFunction]
+
+
+class Outfits:
+    """Outfits by agent. Agents that listen, think and speak alike share their providers.
+
+    ``tools`` are functions by name, over those the agents name. ``given`` takes the place of all providers.
+    """
+
+    def __init__(self, tools: Mapping[str, ToolFunction], given: Providers | None = None) -> None:
+        self._tools = tools
+        self._given = given
+        self._made: dict[str, tuple[Providers, VoiceCache]] = {}
+
+    def of(self, agent: Agent) -> Outfit:
+        """The outfit of ``agent``. The first one of a kind loads libraries and models, which takes a while.
+
+        Raises `EngineError` that names the setting at fault.
+        """
+        key = "" if self._given is not None else agent.model_dump_json(include=_SHARED)
+        if key not in self._made:
+            self._made[key] = (self._given or build(agent), VoiceCache())
+        return Outfit(*self._made[key], tool_specs(agent), load_tools(agent, self._tools))
+
+    async def close(self) -> None:
+        """Free what all calls shared."""
+        for providers, _ in self._made.values():
+            for provider in (providers.transcriber, providers.model, providers.voice):
+                if provider is not None:
+                    try:
+                        await provider.close()
+                    except Exception:
+                        _log.exception("a provider could not be closed")
+        self._made.clear()

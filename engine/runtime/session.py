@@ -1,0 +1,315 @@
+"""One call's shell: what happens is handed to the `Call`, and what the call asks for is done, at once.
+
+It decides nothing and remembers nothing about the conversation. Everything happens in the loop turn in
+which it becomes known: an event is one synchronous `Call.handle`, and its effects are performed before the
+next event is looked at. What needs time (a provider, the carrier, a tool) is a task that comes back with an
+event. There is one timer, `Call.wake_at`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from engine.audio.mulaw import BYTES_PER_MS
+from engine.audio.vad import VoiceActivity
+from engine.core import effects as fx
+from engine.core.call import Call
+from engine.core.effects import Effect
+from engine.core.events import (
+    CallerAudio,
+    CarrierDone,
+    Event,
+    MediaGap,
+    StreamLost,
+    StreamOpened,
+    WriteStalled,
+)
+from engine.core.notes import Closed, Ending, EndReason, Note
+from engine.providers.contracts import LanguageModel, ToolSpec, Transcriber, Voice
+from engine.runtime.carrier import CarrierLeg
+from engine.runtime.generation import Generation
+from engine.runtime.socket import MediaSocket
+from engine.runtime.synthesis import Synthesis
+from engine.runtime.tasks import Tasks
+from engine.runtime.tool_runs import ToolFunction, ToolRuns
+from engine.runtime.transcription import Transcription
+from engine.runtime.voice_cache import VoiceCache
+from engine.runtime.voice_votes import Ballot, VoiceVotes
+from engine.wire.twilio_stream import Encoder
+
+_log = logging.getLogger(__name__)
+
+FREE_WITHIN_S = 5.0
+"""How long providers may take to close their streams before they are cancelled."""
+
+Listener = Callable[[int, Event | None, Sequence[Effect]], None]
+"""Told of each step: call time (ms), the event (None: the call was woken), the effects."""
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """What a call works with: its providers, its tools, and its leg at the carrier."""
+
+    transcriber: Transcriber | None
+    model: LanguageModel
+    voice: Voice
+    voice_cache: VoiceCache
+    """What the voice said in other calls."""
+    vad: VoiceActivity
+    leg: CarrierLeg
+    tools: tuple[ToolSpec, ...] = ()
+    functions: Mapping[str, ToolFunction] = field(default_factory=dict)
+    votes: VoiceVotes | None = None
+    """The worker's better voice detector, where the agent wants it to confirm the first."""
+
+
+class Session:
+    """A live call. Must be made and used on a running event loop."""
+
+    def __init__(self, call_id: str, call: Call, equipment: Equipment) -> None:
+        self.call_id = call_id
+        self.call = call
+        self.created = datetime.now(UTC)
+        """The one wall time of the call: call time 0."""
+        self.reason: EndReason | None = None
+        """Why the call ended; None while it lives."""
+        self._loop = asyncio.get_running_loop()
+        self._origin = self._loop.time()
+        self._now = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._pending: deque[Event | None] = deque()
+        self._stepping = False
+        self._listeners: list[Listener] = []
+        self._socket: MediaSocket | None = None
+        self._encoder: Encoder | None = None
+        self._joined_at: int | None = None
+        self._caller_at = self._caller_end = 0
+        self._vad = equipment.vad
+        self._ballot = Ballot(equipment.votes, self.dispatch) if equipment.votes is not None else None
+        self.leg = equipment.leg
+        self._tasks = Tasks()
+        self._freed = asyncio.Event()
+        self._when_freed: list[Callable[[], object]] = []
+        self._freeing: asyncio.Task[None] | None = None
+        self._transcription = Transcription(equipment.transcriber, self.dispatch, self._tasks)
+        self._generation = Generation(equipment.model, equipment.tools, self.dispatch, self._tasks)
+        self._synthesis = Synthesis(equipment.voice, equipment.voice_cache, self.dispatch, self._tasks)
+        self._tools = ToolRuns(equipment.functions, self.dispatch, self._tasks)
+        self._perform: dict[type, Callable[[Any], None]] = self._performers()
+
+    def _performers(self) -> dict[type, Callable[[Any], None]]:
+        """What is done for each effect. Notes are in the hands of the listeners."""
+        return {
+            fx.OpenTranscriber: lambda _: self._transcription.open(),
+            fx.FeedTranscriber: lambda effect: self._transcription.feed(effect.payload, self._caller_at),
+            fx.FlushTranscriber: lambda _: self._transcription.flush(),
+            fx.CloseTranscriber: lambda _: self._transcription.close(),
+            fx.StartModel: self._generation.start,
+            fx.CancelModel: lambda effect: self._generation.cancel(effect.reply),
+            fx.OpenVoice: lambda _: self._synthesis.open(),
+            fx.Speak: self._synthesis.speak,
+            fx.CancelVoice: lambda effect: self._synthesis.cancel(effect.reply),
+            fx.SendAudio: lambda effect: self._send(lambda encoder: encoder.media(effect.payload)),
+            fx.SendMark: lambda effect: self._send(lambda encoder: encoder.mark(effect.name)),
+            fx.SendClear: lambda _: self._send(Encoder.clear),
+            fx.HangUp: lambda _: self._ask_carrier("hang_up", self.leg.hang_up),
+            fx.Transfer: lambda effect: self._ask_carrier("transfer", self.leg.transfer, effect.target),
+            fx.SendDigits: lambda effect: self._ask_carrier("digits", self.leg.press, effect.digits),
+            fx.CloseStream: lambda _: self._close_stream(),
+            fx.RunTool: self._tools.run,
+            fx.CancelTool: lambda effect: self._tools.cancel(effect.tool_call),
+        }
+
+    # --- what happens -----------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> int:
+        """Call time, ms: the loop's clock since the call was made. Never falls."""
+        self._now = max(self._now, int((self._loop.time() - self._origin) * 1000))
+        return self._now
+
+    @property
+    def closed(self) -> bool:
+        """Whether the call is over."""
+        return self.reason is not None
+
+    def dispatch(self, event: Event) -> None:
+        """Hand an event to the call and perform what it asks for; events that raises come after it."""
+        self._pending.append(event)
+        self._run()
+
+    def hear(self, payload: bytes, at: int) -> None:
+        """A frame of the caller (µ-law), its first sample at ``at``, ms of media time."""
+        level, voice = self._vad.feed(payload)
+        if self._ballot is not None:
+            self._ballot.feed(payload, at)
+        self._caller_at = at
+        self._caller_end = at + len(payload) // BYTES_PER_MS
+        self.dispatch(CallerAudio(payload, at, level, voice))
+
+    def miss(self, gap: MediaGap) -> None:
+        """Some of the caller's audio never came."""
+        self._caller_at = gap.at
+        self._caller_end = gap.at + gap.duration
+        self.dispatch(gap)
+
+    def attach(self, socket: MediaSocket, opened: StreamOpened) -> int:
+        """The carrier's stream is up: from now on the call speaks through ``socket``.
+
+        Returns the media time of the stream's first sample, ms: 0, and for a later stream of the same call
+        the time since the first one was opened.
+        """
+        if self._socket is not None:
+            self._socket.close()
+        self._socket, self._encoder = socket, Encoder(opened.stream_id)
+        socket.stalled = self._stalled
+        if self._joined_at is None:
+            self._joined_at = self.now
+        start = max(self.now - self._joined_at, self._caller_end)
+        self.dispatch(opened)
+        return start
+
+    def detach(self, socket: MediaSocket, lost: StreamLost | None) -> None:
+        """A socket went away: ``lost`` tells how, None where the carrier had said that it would."""
+        if socket is self._socket:
+            self._socket = self._encoder = None
+            if lost is not None:
+                self.dispatch(lost)
+
+    def on_freed(self, done: Callable[[], object]) -> None:
+        """Have ``done`` called once, when the call is over and all that it held is freed."""
+        self._when_freed.append(done)
+
+    def add_listener(self, listener: Listener) -> None:
+        """Tell ``listener`` of every step from now on. One that raises is logged and told no more."""
+        self._listeners.append(listener)
+
+    async def wait_closed(self) -> None:
+        """Wait until the call is over and all that it held is freed."""
+        await self._freed.wait()
+
+    def _stalled(self, waited: int) -> None:
+        self.dispatch(WriteStalled(waited))
+
+    # --- one step ---------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        if self._stepping:
+            return
+        self._stepping = True
+        try:
+            while self._pending and self.reason is None:
+                self._step(self._pending.popleft())
+        finally:
+            self._stepping = False
+            self._pending.clear()
+
+    def _step(self, event: Event | None) -> None:
+        now = self.now
+        untold: Event | None = event
+        try:
+            effects = self.call.wake(now) if event is None else self.call.handle(event, now)
+            self._tell(now, event, effects)
+            untold = None
+            for effect in effects:
+                if (perform := self._perform.get(type(effect))) is not None:
+                    perform(effect)
+            self._arm()
+        except Exception as error:
+            self._break(now, untold, error)
+            return
+        if self.call.closed:
+            self._finish(self.call.reason or EndReason.ENGINE_ERROR)
+
+    def _tell(self, now: int, event: Event | None, effects: Sequence[Effect]) -> None:
+        for listener in tuple(self._listeners):
+            try:
+                listener(now, event, effects)
+            except Exception:
+                _log.exception("call %s: a listener failed and is told no more", self.call_id)
+                self._listeners.remove(listener)
+
+    def _arm(self) -> None:
+        """Have the timer go off no later than the call wants to be woken. It is left alone where it does."""
+        wake_at = self.call.wake_at
+        if wake_at is None:
+            return
+        when = self._origin + wake_at / 1000
+        if self._timer is not None:
+            if self._timer.when() <= when:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self._wake, wake_at)
+
+    def _wake(self, due: int) -> None:
+        self._timer = None
+        self._now = max(self._now, due)  # a loop's timer may go off a fraction of a ms early
+        if self.call.wake_at is not None and self.call.wake_at <= self.now:
+            self._pending.append(None)
+            self._run()
+        else:
+            self._arm()
+
+    # --- the end ----------------------------------------------------------------------------------------
+
+    def _break(self, now: int, event: Event | None, error: Exception) -> None:
+        """A fault of the engine itself: the call ends, on the record, and no other call is touched."""
+        _log.error("call %s ended by a fault of the engine", self.call_id, exc_info=error)
+        detail = f"{type(error).__name__}: {error}"
+        ending: tuple[Note, ...] = (
+            Ending(now, EndReason.ENGINE_ERROR, detail),
+            Closed(now, EndReason.ENGINE_ERROR),
+        )
+        self._tell(now, event, ending)
+        self._finish(EndReason.ENGINE_ERROR)
+
+    def _finish(self, reason: EndReason) -> None:
+        self.reason = reason
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._ballot is not None:
+            self._ballot.close()
+        self._transcription.close()
+        self._generation.close()
+        self._synthesis.close()
+        self._tools.close()
+        self._close_stream()
+        self._freeing = self._loop.create_task(self._free(), name=f"free call {self.call_id}")
+
+    async def _free(self) -> None:
+        """Let the providers close their streams; cancel what takes too long."""
+        try:
+            await asyncio.wait_for(self._tasks.wait(), FREE_WITHIN_S)
+        except TimeoutError:
+            _log.warning("call %s: %d tasks did not end in time", self.call_id, len(self._tasks))
+            self._tasks.cancel()
+        for done in self._when_freed:
+            try:
+                done()
+            except Exception:
+                _log.exception("call %s could not be put away", self.call_id)
+        self._freed.set()
+
+    # --- what the call asks for -------------------------------------------------------------------------
+
+    def _send(self, message: Callable[[Encoder], str]) -> None:
+        if self._socket is not None and self._encoder is not None:
+            self._socket.send_text(message(self._encoder))
+
+    def _close_stream(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = self._encoder = None
+
+    def _ask_carrier(self, action: str, ask: Callable[..., Any], *arguments: str) -> None:
+        async def work() -> None:
+            self.dispatch(CarrierDone(action, await ask(*arguments)))
+
+        self._tasks.start(work(), f"carrier {action}")

@@ -1,0 +1,138 @@
+"""One call's voice: a stream that may break and be opened anew, and a cache of what was spoken before."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from itertools import count
+
+from engine.core.effects import Speak
+from engine.core.events import Event, SpokenWord, VoiceAudio, VoiceDone, VoiceFailed, VoiceWords
+from engine.providers.contracts import ProviderError, Voice, VoiceEvent, VoiceStream
+from engine.runtime.failures import as_provider_error
+from engine.runtime.tasks import Tasks
+from engine.runtime.voice_cache import Speech, VoiceCache
+
+
+@dataclass(slots=True)
+class _Piece:
+    """A piece that was asked for and is not done; ``audio`` and ``words`` are gathered to be kept."""
+
+    asked: Speak
+    audio: bytearray = field(default_factory=bytearray)
+    words: list[SpokenWord] = field(default_factory=list)
+
+
+class Synthesis:
+    """Has pieces of replies spoken and passes the audio on.
+
+    The stream is opened when asked for and again whenever a piece finds none. If it breaks, every piece that
+    is not done has failed. A reply that is tried again goes to a fresh stream, for the old one may hang.
+
+    Towards the stream a reply has a number of its own, and a new one after it was cancelled: so what comes
+    late of a first attempt is never taken for the second.
+    """
+
+    def __init__(self, voice: Voice, cache: VoiceCache, tell: Callable[[Event], None], tasks: Tasks) -> None:
+        self._voice = voice
+        self._cache = cache
+        self._tell = tell
+        self._tasks = tasks
+        self._stream: VoiceStream | None = None
+        self._speaking: asyncio.Task[None] | None = None
+        self._numbers = count(1)
+        self._number_of: dict[int, int] = {}
+        self._retried: tuple[int, int] | None = None
+        self._pieces: dict[tuple[int, int], _Piece] = {}
+        """By the reply's number and the piece's."""
+
+    def open(self) -> None:
+        """Open a stream, if there is none."""
+        if self._speaking is None:
+            self._speaking = self._tasks.start(self._listen(), "voice")
+
+    def speak(self, asked: Speak) -> None:
+        """Have a piece spoken: from the cache where its audio was kept, else by the voice."""
+        if asked.attempt and self._retried != (asked.reply, asked.attempt):
+            self._retried = (asked.reply, asked.attempt)
+            self._drop_stream()
+        if asked.keep and not self._pieces and (speech := self._cache.get(asked.text)) is not None:
+            self._speak_again(asked, speech)
+            return
+        number = self._number_of.get(asked.reply) or next(self._numbers)
+        self._number_of = {asked.reply: number}  # one reply speaks at a time
+        self._pieces[number, asked.piece] = _Piece(asked)
+        if self._stream is not None:
+            self._stream.say(number, asked.piece, asked.text)
+        else:
+            self.open()
+
+    def cancel(self, reply: int) -> None:
+        """Nothing more of the reply is wanted."""
+        number = self._number_of.pop(reply, None)
+        for key in [key for key in self._pieces if key[0] == number]:
+            del self._pieces[key]
+        if self._stream is not None and number is not None:
+            self._stream.cancel(number)
+
+    def close(self) -> None:
+        """End the stream, if there is one or one is being opened."""
+        self._pieces.clear()
+        self._drop_stream()
+
+    def _speak_again(self, asked: Speak, speech: Speech) -> None:
+        self._tell(VoiceAudio(asked.reply, asked.piece, speech.audio))
+        if speech.words:
+            self._tell(VoiceWords(asked.reply, asked.piece, speech.words))
+        self._tell(VoiceDone(asked.reply, asked.piece))
+
+    def _drop_stream(self) -> None:
+        self._stream = None
+        if self._speaking is not None:
+            self._speaking.cancel()
+            self._speaking = None
+
+    def _fail(self, failure: ProviderError) -> None:
+        """Every piece that is not done has failed."""
+        failed = [piece.asked for piece in self._pieces.values()]
+        self._pieces.clear()
+        for asked in failed:
+            self._tell(VoiceFailed(asked.reply, asked.piece, failure.reason, failure.retryable))
+
+    async def _listen(self) -> None:
+        """Open a stream, pass on what it speaks, and close it. Cancelled, it passes nothing on any more."""
+        stream = None
+        try:
+            try:
+                stream = await self._voice.open()
+                self._stream = stream
+                for key, piece in self._pieces.items():
+                    stream.say(*key, piece.asked.text)
+                async for event in stream:
+                    self._hear(event)
+                error = ProviderError("the voice ended its stream")
+            except Exception as raised:
+                error = as_provider_error(raised, "voice")
+            self._stream = self._speaking = None
+            self._fail(error)
+        finally:
+            if stream is not None:
+                await stream.close()
+
+    def _hear(self, event: VoiceEvent) -> None:
+        key = (event.reply, event.piece)
+        if (piece := self._pieces.get(key)) is None:
+            return
+        keep = piece.asked.keep
+        if isinstance(event, VoiceAudio):
+            if keep:
+                piece.audio += event.payload
+        elif isinstance(event, VoiceWords):
+            if keep:
+                piece.words += event.words
+        else:
+            del self._pieces[key]
+            if keep and isinstance(event, VoiceDone):
+                self._cache.put(piece.asked.text, Speech(bytes(piece.audio), tuple(piece.words)))
+        self._tell(replace(event, reply=piece.asked.reply))

@@ -1,0 +1,146 @@
+"""One call's transcriber: a stream that may break and be opened anew without losing a word of the caller."""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+
+from engine.audio.mulaw import BYTES_PER_MS
+from engine.core.events import Event, FinalWords, TranscriberFailed, TranscriberReady
+from engine.providers.contracts import ProviderError, Transcriber, TranscriberEvent, TranscriberStream
+from engine.runtime.failures import as_provider_error
+from engine.runtime.tasks import Tasks
+
+KEPT_MS = 5_000
+"""Caller audio kept for the next stream: longer than a reconnect, and caught up with in a second."""
+
+
+class _MediaTimes:
+    """Where the bytes fed to one stream lie in the call's media time. The two drift apart at gaps."""
+
+    __slots__ = ("_at", "_fed", "_offsets")
+
+    def __init__(self) -> None:
+        self._fed = 0
+        self._offsets: list[int] = []
+        self._at: list[int] = []
+
+    def fed(self, payload: bytes, at: int) -> None:
+        if not self._at or at != self._at[-1] + (self._fed - self._offsets[-1]) // BYTES_PER_MS:
+            self._offsets.append(self._fed)
+            self._at.append(at)
+        self._fed += len(payload)
+
+    def call_time(self, stream_ms: int | None) -> int | None:
+        """Media time of the call for a time of the stream, both ms."""
+        if stream_ms is None or not self._at:
+            return stream_ms
+        offset = stream_ms * BYTES_PER_MS
+        piece = max(0, bisect_right(self._offsets, offset) - 1)
+        return self._at[piece] + (offset - self._offsets[piece]) // BYTES_PER_MS
+
+
+class Transcription:
+    """Feeds the caller to a transcriber and tells the call what it says.
+
+    Audio that no final words cover yet is kept, the last `KEPT_MS` of it, and given to a stream as soon as
+    that is open: so is what came while it was being opened, and what a broken stream took with it. What a
+    stream says after its successor was asked for is not heard any more. ``transcribers`` are the vendor of
+    choice and its alternatives; attempt *n* asks the *n*-th, and the last from there on.
+    """
+
+    def __init__(self, transcriber: Transcriber | None, tell: Callable[[Event], None], tasks: Tasks) -> None:
+        self._transcriber = transcriber
+        self._tell = tell
+        self._tasks = tasks
+        self._kept: deque[tuple[int, bytes]] = deque()
+        self._kept_bytes = 0
+        self._stream: TranscriberStream | None = None
+        self._times = _MediaTimes()
+        self._listening: asyncio.Task[None] | None = None
+        self._flush_owed = False
+
+    def open(self) -> None:
+        """Open a stream, instead of the one there is."""
+        self.close()
+        if self._transcriber is None:
+            self._tell(TranscriberReady())
+        else:
+            self._listening = self._tasks.start(self._listen(self._transcriber), "transcriber")
+
+    def feed(self, payload: bytes, at: int) -> None:
+        """Give µ-law audio of the caller whose first sample lies at ``at``, ms of media time."""
+        if self._transcriber is None:
+            return
+        self._kept.append((at, payload))
+        self._kept_bytes += len(payload)
+        while self._kept_bytes > KEPT_MS * BYTES_PER_MS:
+            self._kept_bytes -= len(self._kept.popleft()[1])
+        if self._stream is not None:
+            self._times.fed(payload, at)
+            self._stream.feed(payload)
+
+    def flush(self) -> None:
+        """Ask for final words on all that was fed."""
+        if self._transcriber is None:
+            self._tell(FinalWords(""))
+            return
+        self._flush_owed = True
+        if self._stream is not None:
+            self._stream.flush()
+
+    def close(self) -> None:
+        """End the stream, if there is one or one is being opened."""
+        self._stream = None
+        if self._listening is not None:
+            self._listening.cancel()
+            self._listening = None
+
+    async def _listen(self, transcriber: Transcriber) -> None:
+        """Open a stream, pass on what it says, and close it. Cancelled, it passes nothing on any more."""
+        stream = None
+        try:
+            try:
+                stream = await transcriber.open()
+                self._begin(stream)
+                async for event in stream:
+                    self._hear(event)
+                failure = ProviderError("the transcriber ended its stream")
+            except Exception as error:
+                failure = as_provider_error(error, "transcriber")
+            self._stream = self._listening = None
+            self._tell(TranscriberFailed(failure.reason, failure.retryable))
+        finally:
+            if stream is not None:
+                await stream.close()
+
+    def _begin(self, stream: TranscriberStream) -> None:
+        """Give a fresh stream what none before it has made final."""
+        self._stream = stream
+        self._times = _MediaTimes()
+        for at, payload in self._kept:
+            self._times.fed(payload, at)
+            stream.feed(payload)
+        if self._flush_owed:
+            stream.flush()
+
+    def _hear(self, event: TranscriberEvent) -> None:
+        if isinstance(event, FinalWords):
+            event = replace(
+                event, start=self._times.call_time(event.start), end=self._times.call_time(event.end)
+            )
+            self._flush_owed = False
+            self._forget(event.end)
+        self._tell(event)
+
+    def _forget(self, until: int | None) -> None:
+        """Final words cover the audio up to ``until``, ms of media time; all of it where that is unknown."""
+        while self._kept:
+            at, payload = self._kept[0]
+            if until is not None and at + len(payload) // BYTES_PER_MS > until:
+                break
+            self._kept.popleft()
+            self._kept_bytes -= len(payload)

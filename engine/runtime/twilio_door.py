@@ -1,0 +1,193 @@
+"""The door for Twilio's calls: webhooks answered with TwiML, media sockets bound to their calls.
+
+It knows nothing of any web server. Each path has the same siblings wherever it is mounted: ``voice`` (the
+number's webhook), ``media`` (the websocket), ``dialled`` (how a transfer ended) and ``status`` (optional: the
+number's status callback).
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import parse_qsl, urlsplit
+
+from engine.core.events import CallerHungUp
+from engine.runtime.carrier import RING_S, CarrierLeg, StreamOnlyLeg, TwilioLeg
+from engine.runtime.media_stream import MediaStream
+from engine.runtime.session import Session
+from engine.runtime.socket import MediaSocket
+from engine.runtime.worker import Caller, Worker
+from engine.wire import twilio_voice
+from engine.wire.stream_token import StreamTokens
+from engine.wire.twilio_stream import StreamStart
+
+_log = logging.getLogger(__name__)
+
+TOKEN = "token"
+"""Name of the stream parameter that holds the one-use token."""
+_OVER = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
+"""``CallStatus`` values of a leg that is no more."""
+_HANG_UP = '<?xml version="1.0" encoding="UTF-8"?><Response><Hangup/></Response>'
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a webhook is answered with."""
+
+    status: int
+    body: str = ""
+    content_type: str = "text/xml"
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A request as it came in. ``target`` is its path with the query string, under the public URL."""
+
+    target: str
+    host: str
+    peer: str
+    signature: str | None
+    form: Mapping[str, str]
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What Twilio says: in the form, or for a GET in the query."""
+        return dict(parse_qsl(urlsplit(self.target).query)) | dict(self.form)
+
+    def sibling(self, name: str) -> str:
+        """The path of the door's entry ``name``, beside the one that was asked for."""
+        return urlsplit(self.target).path.rstrip("/").rpartition("/")[0] + "/" + name
+
+
+class TwilioDoor:
+    """Twilio's webhooks and media sockets for one worker."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._tokens = StreamTokens(lambda: secrets.token_urlsafe(24))
+        settings = worker.settings
+        self._signatures = (
+            twilio_voice.WebhookSignatures(settings.account.auth_token, settings.public_url)
+            if settings.account is not None and settings.public_url
+            else None
+        )
+        self._by_sid: dict[str, Session] = {}
+
+    # --- webhooks -------------------------------------------------------------------------------------
+
+    def answer(self, asked: Webhook) -> Answer:
+        """Answer a webhook: ``voice``, ``dialled`` or ``status``, by the last part of its path."""
+        entries = {"voice": self._voice, "dialled": self._dialled, "status": self._status}
+        entry = entries.get(urlsplit(asked.target).path.rstrip("/").rpartition("/")[2])
+        if entry is None:
+            return Answer(404, "there is nothing here\n", "text/plain")
+        if not self._is_twilio(asked):
+            _log.warning("a webhook that Twilio did not sign was refused")
+            return Answer(403, "Twilio's signature is missing or wrong\n", "text/plain")
+        return entry(asked)
+
+    def _is_twilio(self, asked: Webhook) -> bool:
+        if self._signatures is None:
+            return self._worker.settings.insecure and _is_loopback(asked.peer)
+        return self._signatures.accepts_webhook(asked.target, asked.form, asked.signature)
+
+    def _voice(self, asked: Webhook) -> Answer:
+        """A call rings: make it, and have Twilio open its stream."""
+        said = asked.values
+        sid = said.get("CallSid", "")
+        session = self._by_sid.get(sid)
+        if session is None:
+            if self._worker.full:
+                return Answer(200, twilio_voice.reject("busy"))
+            caller = Caller(said.get("From", ""), said.get("To", ""), "twilio")
+            session = self._worker.create(caller, lambda call_id: self._leg(call_id, sid, asked))
+            if session is None:
+                return Answer(200, twilio_voice.reject("rejected"))
+            self._remember(sid, session)
+        return Answer(200, self._stream_twiml(session.call_id, asked))
+
+    def _dialled(self, asked: Webhook) -> Answer:
+        """A transfer is over: it failed, and the caller comes back to the agent, or they have talked."""
+        said = asked.values
+        session = self._by_sid.get(said.get("CallSid", ""))
+        if session is None or session.closed:
+            return Answer(200, _HANG_UP)
+        leg = session.leg
+        if isinstance(leg, TwilioLeg):
+            leg.dial_ended(said.get("DialCallStatus", "failed"))
+        if said.get("DialCallStatus") in ("completed", "answered"):
+            return Answer(200, _HANG_UP)
+        return Answer(200, self._stream_twiml(session.call_id, asked))
+
+    def _status(self, asked: Webhook) -> Answer:
+        """The caller's leg changed its state."""
+        said = asked.values
+        session = self._by_sid.get(said.get("CallSid", ""))
+        if session is not None and said.get("CallStatus") in _OVER:
+            session.dispatch(CallerHungUp())
+        return Answer(204, "", "text/plain")
+
+    # --- streams --------------------------------------------------------------------------------------
+
+    def accepts_stream(self, target: str, peer: str, signature: str | None) -> bool:
+        """Whether a websocket may be opened at all; whose it is its first message says."""
+        if self._signatures is None:
+            return self._worker.settings.insecure and _is_loopback(peer)
+        return self._signatures.accepts_stream(target, signature)
+
+    def open_stream(self, socket: MediaSocket) -> MediaStream:
+        """A websocket was opened."""
+        return MediaStream(socket, self._admit)
+
+    def _admit(self, start: StreamStart) -> Session | None:
+        """The call of a stream: that of its token; without tokens, a new one."""
+        token = start.custom_parameters.get(TOKEN)
+        if token is not None:
+            call_id = self._tokens.redeem(token, self._worker.now)
+            session = self._worker.sessions.get(call_id or "")
+            return None if session is None or session.closed else session
+        if not self._worker.settings.insecure or self._worker.full:
+            return None
+        said = start.custom_parameters
+        caller = Caller(said.get("from", ""), said.get("to", ""), "twilio")
+        return self._worker.create(caller, lambda call_id: StreamOnlyLeg())
+
+    # --- TwiML ----------------------------------------------------------------------------------------
+
+    def _stream_twiml(self, call_id: str, asked: Webhook, digits: str = "") -> str:
+        url = twilio_voice.stream_url(self._base(asked), asked.sibling("media"))
+        parameters = {TOKEN: self._tokens.issue(call_id, self._worker.now)}
+        if digits:
+            return twilio_voice.play_digits_then_stream(digits, url, parameters)
+        return twilio_voice.connect_stream(url, parameters)
+
+    def _dial_twiml(self, target: str, asked: Webhook) -> str:
+        action = self._base(asked) + asked.sibling("dialled")
+        return twilio_voice.redirect_dial(target, timeout=RING_S, action=action)
+
+    def _base(self, asked: Webhook) -> str:
+        return self._worker.settings.public_url or f"http://{asked.host}"
+
+    def _leg(self, call_id: str, sid: str, asked: Webhook) -> CarrierLeg:
+        if self._worker.rest is None:
+            return StreamOnlyLeg()
+        return TwilioLeg(
+            self._worker.rest,
+            sid,
+            press_twiml=lambda digits: self._stream_twiml(call_id, asked, digits),
+            dial_twiml=lambda target: self._dial_twiml(target, asked),
+        )
+
+    def _remember(self, sid: str, session: Session) -> None:
+        self._by_sid[sid] = session
+        session.on_freed(lambda: self._by_sid.pop(sid, None))
+
+
+def _is_loopback(peer: str) -> bool:
+    try:
+        return ip_address(peer).is_loopback
+    except ValueError:
+        return False

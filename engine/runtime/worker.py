@@ -1,0 +1,230 @@
+"""The worker: makes calls, knows those that live, and lets them end in peace when it is told to go."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from engine.agent import Agent, effective, to_policy
+from engine.audio.silero import SileroModel
+from engine.core.call import Call
+from engine.core.events import Created, Drain
+from engine.core.policy import Policy
+from engine.errors import EngineError
+from engine.providers.registry import Providers
+from engine.providers.silero_model import find_model
+from engine.records.record import CallFacts
+from engine.runtime.call_files import CallFiles
+from engine.runtime.carrier import CarrierLeg, StreamOnlyLeg, TwilioAccount, TwilioRest
+from engine.runtime.lag import LoopLag
+from engine.runtime.outfit import Outfit, Outfits
+from engine.runtime.session import Equipment, Listener, Session
+from engine.runtime.tool_runs import ToolFunction
+from engine.runtime.voice_votes import VoiceVotes
+
+_log = logging.getLogger(__name__)
+
+AFTER_DRAIN_S = 20.0
+"""How long calls may take to say goodbye and hang up beyond the time they were given."""
+
+ChooseAgent = Callable[[str, str], Agent | None]
+"""The agent for a call ``(to, from)``; None: nobody answers that number."""
+
+Watch = Callable[[Session], Listener]
+"""Called for each new call; what it returns is told of each of its steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a worker is told about the place it runs in. Raises `EngineError` where that does not do."""
+
+    public_url: str = ""
+    """The base under which Twilio reaches us: ``https://voice.example.com``. Needed unless ``insecure``."""
+    account: TwilioAccount | None = None
+    """Needed unless ``insecure``; with it the engine can hang up, transfer and press keys."""
+    insecure: bool = False
+    """Let in whoever connects from this machine, unsigned and without a token: for trying things out."""
+    calls: Path | None = None
+    """Where each call gets a folder with its files; None: nothing is written."""
+    most_calls: int | None = None
+    """Calls at a time; whoever rings beyond that hears the busy tone."""
+    farewell: str = ""
+    """What a call says when it has to end because the worker goes down."""
+
+    def __post_init__(self) -> None:
+        if not self.insecure and (self.account is None or not self.public_url):
+            raise EngineError(
+                "Twilio's account SID and auth token and the public URL are needed to tell Twilio from"
+                " strangers; to try things out on this machine there is the insecure mode"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who rings, what number was dialled, and by which carrier the call comes; empty where unknown."""
+
+    from_number: str = ""
+    to_number: str = ""
+    carrier: str = ""
+
+
+class Worker:
+    """All calls of one event loop. Use as ``async with Worker(...) as worker``; leaving it ends all calls.
+
+    ``agent`` is one agent for all numbers, or a function that chooses. ``tools`` are functions by name, over
+    those that the agent names itself. ``providers`` replaces those that the agents name. ``watch`` are called
+    for each new call and return a listener each. ``lag`` is told, ten times a second,
+    by how many seconds the event loop runs late.
+    """
+
+    def __init__(
+        self,
+        agent: Agent | ChooseAgent,
+        settings: Settings,
+        *,
+        tools: Mapping[str, ToolFunction] | None = None,
+        providers: Providers | None = None,
+        watch: Sequence[Watch] = (),
+        lag: Callable[[float], None] | None = None,
+        make_call: Callable[[Policy], Call] = Call,
+    ) -> None:
+        self.settings = settings
+        self.sessions: dict[str, Session] = {}
+        """The calls that are not freed yet, by their id."""
+        self.draining = False
+        self.rest: TwilioRest | None = None
+        """Twilio's REST API, while the worker runs and where it has an account."""
+        self._agent = agent
+        self._outfits = Outfits(tools or {}, providers)
+        self._votes: VoiceVotes | None = None
+        self._watch = list(watch)
+        self._make_call = make_call
+        self._lag = lag
+        self._sampler: LoopLag | None = None
+
+    # --- life -----------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        if isinstance(self._agent, Agent):  # so that what is wrong with it is said now, not on the first call
+            self._equip(self._outfits.of(self._agent), StreamOnlyLeg())
+        if self.settings.account is not None:
+            self.rest = TwilioRest(self.settings.account)
+        if self._lag is not None:
+            self._sampler = LoopLag(self._lag)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.drain(0)
+        if self._sampler is not None:
+            self._sampler.stop()
+        if self._votes is not None:
+            self._votes.close()
+        await self._outfits.close()
+        if self.rest is not None:
+            await self.rest.close()
+
+    async def drain(self, within: float) -> int:
+        """Take no new calls, and let those that live go on for ``within`` seconds, then say goodbye.
+
+        Returns how many are left when even the time for that is over; 0 as a rule.
+        """
+        self.draining = True
+        live = list(self.sessions.values())
+        for session in live:
+            session.dispatch(Drain(round(within * 1000), self.settings.farewell))
+        if live:
+            ends = [asyncio.ensure_future(session.wait_closed()) for session in live]
+            _, left = await asyncio.wait(ends, timeout=within + AFTER_DRAIN_S)
+            for end in left:
+                end.cancel()
+        return len(self.sessions)
+
+    # --- calls ----------------------------------------------------------------------------------------
+
+    @property
+    def full(self) -> bool:
+        """Whether a new call would be refused."""
+        most = self.settings.most_calls
+        return self.draining or (most is not None and len(self.sessions) >= most)
+
+    @property
+    def now(self) -> int:
+        """The loop's monotonic clock, ms."""
+        return int(asyncio.get_running_loop().time() * 1000)
+
+    def create(self, caller: Caller, make_leg: Callable[[str], CarrierLeg]) -> Session | None:
+        """Make a call, for which its providers open while the phone still rings.
+
+        ``make_leg`` is given the new call's id. None: no agent answers that number, or it cannot be run,
+        which is logged.
+        """
+        call_id = secrets.token_hex(8)
+        try:
+            agent = self._agent_for(caller)
+            if agent is None:
+                return None
+            session = self._start(call_id, agent, caller, make_leg(call_id))
+        except (EngineError, OSError):
+            _log.exception("a call could not be made")
+            return None
+        session.dispatch(Created())
+        return session
+
+    def _agent_for(self, caller: Caller) -> Agent | None:
+        if isinstance(self._agent, Agent):
+            return self._agent
+        return self._agent(caller.to_number, caller.from_number)
+
+    def _start(self, call_id: str, agent: Agent, caller: Caller, leg: CarrierLeg) -> Session:
+        policy = to_policy(agent, leg.traits)
+        outfit = self._outfits.of(agent)
+        session = Session(call_id, self._make_call(policy), self._equip(outfit, leg))
+        if self.settings.calls is not None:
+            facts = CallFacts(
+                call_id,
+                session.created,
+                caller.from_number or None,
+                caller.to_number or None,
+                caller.carrier or None,
+                configuration=effective(agent),
+                metadata=agent.metadata,
+            )
+            files = CallFiles(self.settings.calls / call_id, facts, policy, recording=agent.record.audio)
+            session.add_listener(files.step)
+            session.on_freed(files.close)
+        for watch in self._watch:
+            session.add_listener(watch(session))
+        self.sessions[call_id] = session
+        session.on_freed(lambda: self.sessions.pop(call_id, None))
+        return session
+
+    def _equip(self, outfit: Outfit, leg: CarrierLeg) -> Equipment:
+        providers = outfit.providers
+        return Equipment(
+            transcriber=providers.transcriber,
+            model=providers.model,
+            voice=providers.voice,
+            voice_cache=outfit.voice_cache,
+            vad=providers.open_voice_activity(),
+            leg=leg,
+            tools=outfit.tools,
+            functions=outfit.functions,
+            votes=self._confirming() if providers.confirms else None,
+        )
+
+    def _confirming(self) -> VoiceVotes:
+        """The better voice detector, loaded when the first agent wants it."""
+        if self._votes is None:
+            path = find_model()
+            if path is None:
+                raise EngineError("the Silero model is gone: pip install --no-deps silero-vad brings it")
+            self._votes = VoiceVotes(SileroModel(path))
+        return self._votes

@@ -1,0 +1,84 @@
+"""The engine inside an aiohttp application: webhooks, the media socket, and a drain when the server stops."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from aiohttp import WSMsgType, web
+
+from engine.runtime.socket import WebSocketWriter
+from engine.runtime.twilio_door import TwilioDoor, Webhook
+from engine.runtime.worker import Worker
+
+LONGEST_MESSAGE = 1024 * 1024
+"""Bytes. A message beyond this ends the socket; the codec survives all that are shorter."""
+WRITE_BUFFER = 16 * 1024
+"""Bytes the server holds for a peer that takes nothing, before the writer waits: over a second of audio."""
+
+
+def aiohttp_routes(worker: Worker, prefix: str = "/twilio") -> list[web.RouteDef]:
+    """Twilio's routes under ``prefix``: ``voice`` (the number's webhook), ``media``, ``dialled``, ``status``.
+
+    ``app.add_routes(aiohttp_routes(worker))`` is all an application needs beside `run_worker`.
+    """
+    door = TwilioDoor(worker)
+
+    async def webhook(request: web.Request) -> web.Response:
+        form = {} if request.method == "GET" else await request.post()
+        answer = door.answer(
+            Webhook(
+                target=request.raw_path,
+                host=request.host,
+                peer=request.remote or "",
+                signature=request.headers.get("X-Twilio-Signature"),
+                form={name: value for name, value in form.items() if isinstance(value, str)},
+            )
+        )
+        return web.Response(status=answer.status, text=answer.body, content_type=answer.content_type)
+
+    async def media(request: web.Request) -> web.StreamResponse:
+        signature = request.headers.get("X-Twilio-Signature")
+        if not door.accepts_stream(request.raw_path, request.remote or "", signature):
+            return web.Response(status=403, text="Twilio's signature is missing or wrong\n")
+        return await _serve(door, request)
+
+    names = ("voice", "dialled", "status")
+    return [
+        *(web.post(f"{prefix}/{name}", webhook) for name in names),
+        web.get(f"{prefix}/voice", webhook, allow_head=False),
+        web.get(f"{prefix}/media", media, allow_head=False),
+    ]
+
+
+async def _serve(door: TwilioDoor, request: web.Request) -> web.WebSocketResponse:
+    websocket = web.WebSocketResponse(
+        compress=False, max_msg_size=LONGEST_MESSAGE, writer_limit=WRITE_BUFFER, timeout=2.0
+    )
+    await websocket.prepare(request)
+    if request.transport is not None:
+        request.transport.set_write_buffer_limits(high=WRITE_BUFFER)
+    writer = WebSocketWriter(websocket.send_str, lambda code: websocket.close(code=code))
+    stream = door.open_stream(writer)
+    try:
+        async for message in websocket:
+            if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                stream.receive(message.data)
+    finally:
+        stream.lost()
+        writer.lost()
+        await writer.closed()
+    return websocket
+
+
+def run_worker(app: web.Application, worker: Worker, drain: float = 60.0) -> None:
+    """Run ``worker`` while ``app`` runs; when the server stops, calls may go on for ``drain`` seconds."""
+
+    async def life(app: web.Application) -> AsyncIterator[None]:
+        async with worker:
+            yield
+
+    async def drained(app: web.Application) -> None:
+        await worker.drain(drain)
+
+    app.cleanup_ctx.append(life)
+    app.on_shutdown.append(drained)
