@@ -27,6 +27,8 @@ PUBLIC = "https://voice.example.com"
 SID, TOKEN = "AC00000000000000000000000000000001", "secret"
 LOUD = bytes([0x10, 0x90] * 80)
 QUIET = b"\xff" * 160
+PIECE = 12 * 160
+"""µ-law bytes of every piece that the voice speaks."""
 GREETING = "Hello, this is the test."
 
 
@@ -73,7 +75,7 @@ class Opens:
 
 
 class ToneStream(Queued):
-    """A voice whose every piece is the same quarter second of tone."""
+    """A voice whose every piece is the same `PIECE` of tone."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -147,9 +149,9 @@ def stand_ins(*lines: str, refusals: int = 0) -> Providers:
     )
 
 
-def greeter() -> Agent:
+def greeter(**more: object) -> Agent:
     """An agent that greets."""
-    return load_agent({"opening": {"message": GREETING}})
+    return load_agent({"opening": {"message": GREETING}, **more})
 
 
 class TwilioApi:
@@ -206,7 +208,7 @@ class Twilio:
         self._base = f"http://127.0.0.1:{port}"
         self._get = get
 
-    async def post(
+    async def ask(
         self, path: str, form: dict[str, str], signed: str | None = None
     ) -> tuple[int, ElementTree.Element | None]:
         """Ask a webhook; status and TwiML. ``signed``: the signature, instead of the right one."""
@@ -226,11 +228,13 @@ class Twilio:
     async def ring(self, call_sid: str = "CA1") -> tuple[str, str]:
         """Ask the number's webhook; the path and token of the stream that its TwiML wants."""
         form = {"CallSid": call_sid, "From": "15550100", "To": "15550101"}
-        status, twiml = await self.post("/twilio/voice", form)
+        status, twiml = await self.ask("/twilio/voice", form)
         assert status == 200 and twiml is not None
         return stream_of(twiml)
 
-    async def open(self, path: str, token: str | None, call_sid: str = "CA1", *, signed: bool = True) -> Phone:
+    async def open(
+        self, path: str, token: str | None, call_sid: str = "CA1", *, signed: bool = True
+    ) -> Phone:
         """Open the stream."""
         url = PUBLIC.replace("https", "wss") + path
         headers = {"X-Twilio-Signature": signature(url)} if signed else {}
@@ -262,6 +266,7 @@ class Phone:
         self.websocket = websocket
         self.heard = bytearray()
         self.cleared = 0
+        self.acknowledged = False
         self._sequence = 0
         self._chunk = 0
 
@@ -305,8 +310,8 @@ class Phone:
         await self.audio(QUIET, 150)
 
     async def listen(self, until: int) -> None:
-        """Play, and acknowledge, until ``until`` bytes of audio have been heard in all."""
-        while len(self.heard) < until:
+        """Play until ``until`` bytes have been heard in all and the last of them are acknowledged."""
+        while len(self.heard) < until or not self.acknowledged:
             assert await self.take(), "the stream ended"
 
     async def listen_to_end(self) -> int:
@@ -322,6 +327,7 @@ class Phone:
         if received.type is not aiohttp.WSMsgType.TEXT:
             return False
         message = json.loads(received.data)
+        self.acknowledged = message["event"] == "mark"
         if message["event"] == "media":
             self.heard += b64decode(message["media"]["payload"])
         elif message["event"] == "mark":

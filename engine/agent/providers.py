@@ -27,6 +27,15 @@ class Transcriber(Group):
         AUTOMATIC,
         "What callers may say: 'auto' takes it from the playbook; else the path of a JSGF file.",
     )
+    reject_below: float | None = option(
+        None,
+        "Mean log score per frame, in thousandths, under which words are taken for noise; nearer to 0 is"
+        " stricter. Not set: the vendor's own.",
+        le=0.0,
+    )
+    pronunciations: dict[str, str] = option(
+        {}, "Words that its dictionary lacks, in ARPAbet: voyager = 'V OY AH JH ER'."
+    )
 
 
 class Model(Group):
@@ -87,7 +96,7 @@ class Voice(Group):
 
 
 _ONLY: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "transcriber": {"grammar": ("pocketsphinx",)},
+    "transcriber": dict.fromkeys(("grammar", "reject_below", "pronunciations"), ("pocketsphinx",)),
     "model": {"playbook": ("playbook",), "temperature": (), "max_tokens": ()},
     "voice": {"pitch": ("espeak",)},
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
@@ -13,12 +12,9 @@ import typer
 
 from engine.agent import Agent, load_agent
 from engine.errors import EngineError
-from engine.runtime.carrier import TwilioAccount
 from engine.runtime.worker import Settings, Worker
 from engine.server import standalone
 from engine.server.metrics import Metrics
-
-SID, TOKEN = "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"
 
 
 def serve(
@@ -45,14 +41,7 @@ def serve(
     """
     if insecure and not _is_loopback(host):
         raise EngineError(f"--insecure lets anybody in, so it listens on 127.0.0.1 only, not on {host}")
-    account = None if insecure else _account(public_url)
-    settings = Settings(
-        public_url=public_url,
-        account=account,
-        insecure=insecure,
-        calls=calls,
-        most_calls=most_calls,
-    )
+    settings = Settings.from_environment(public_url, insecure=insecure, calls=calls, most_calls=most_calls)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_run(load_agent(agent), settings, host, port, drain_seconds))
 
@@ -68,18 +57,6 @@ async def _run(agent: Agent, settings: Settings, host: str, port: int, drain: fl
             drain=drain,
             listening=lambda port: typer.echo(f"listening on http://{host}:{port}"),
         )
-
-
-def _account(public_url: str) -> TwilioAccount:
-    """Whose calls they are. Raises `EngineError` that names what is missing."""
-    sid, token = (os.environ.get(name, "") for name in (SID, TOKEN))
-    missing = [name for name, value in ((SID, sid), (TOKEN, token), ("--public-url", public_url)) if not value]
-    if missing:
-        raise EngineError(
-            f"{', '.join(missing)} must be set, to tell Twilio from strangers;"
-            " --insecure lets in whoever connects from this machine"
-        )
-    return TwilioAccount(sid, token)
 
 
 def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:

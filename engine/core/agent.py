@@ -183,7 +183,7 @@ class Agent:
     def _fell_silent(self, step: Step) -> None:
         if self._audible:
             self._audible = False
-            step.emit(SpeechEnded(self.playout.played_to, "agent"))
+            step.emit(SpeechEnded(min(self.playout.played_to, step.now), "agent"))
 
     # --- the model's side -------------------------------------------------------------------------------
 

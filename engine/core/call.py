@@ -54,6 +54,8 @@ MOST_GAP = 2_000
 """ms of a gap in the caller's stream that the transcriber is given as silence."""
 TRANSCRIBER_BACKOFF = 250
 TRANSCRIBER_TRIES = 6
+FALLBACK_RECHECK = 500
+"""ms after which a fallback that met a sound of the caller looks again."""
 AGENT_ENDS = frozenset(
     {
         EndReason.AGENT_HUNG_UP,
@@ -88,6 +90,8 @@ class Call:
         self._transcriber_tries = 0
         self._transcriber_opened = 0
         self._drain_words = ""
+        self._returned = False
+        """The caller is back from a transfer that failed, and has not been told."""
         self._routes: dict[type, Callable[[Step, Any], None]] = {
             ev.CallerAudio: self._on_audio,
             ev.MarkEchoed: self._on_mark,
@@ -204,27 +208,28 @@ class Call:
             step.deadlines.cancel("opening_fallback")
             self.idle.caller_spoke(step)
         self.floor.consider(step)
+        self._speak_next(step)
         while self.agent.ended and not self.line.over:
             self._conclude(step, self.agent.ended.pop(0))
             self.floor.consider(step)
-        if not self.line.over:
             self._speak_next(step)
+        if not self.line.over:
             self._update_idle(step)
 
     def _speak_next(self, step: Step) -> None:
         """The agent has nothing to say at the moment: say what waits, or answer the turn that waits."""
-        if self.agent.live is not None or not self.line.live:
+        if self.agent.live is not None or self.agent.ended or not self.line.live:
             return
         if self._to_say:
             wanted = self._to_say.pop(0)
             reply = self.agent.begin(step, Kind.SAY)
             reply.uninterruptible = wanted.uninterruptible
             self.agent.say(step, wanted.text)
-        elif self.floor.pending and not self.line.strict:
+        elif (self.floor.pending or self._returned) and not self.line.strict:
             if self.line.leaving is not None:
                 self._stay(step)
-            self.floor.pending = False
-            self.agent.begin(step, Kind.ANSWER)
+            self.agent.begin(step, Kind.ANSWER if self.floor.pending else Kind.RETURNED)
+            self.floor.pending = self._returned = False
             self.agent.think(step, self.conversation.messages)
         elif self.line.leaving is not None and (self.line.strict or not self.caller.turn.open):
             self._end(step, self.line.leaving)
@@ -427,17 +432,20 @@ class Call:
         if event.action == "hang_up" and self.line.phase is Phase.ENDING:
             self.line.close(step)
         elif event.action == "transfer" and self.line.transferring:
-            if self.hands.transferred(step, event.outcome):
-                self._end(step, EndReason.TRANSFERRED)
-            else:
-                self.floor.pending = True
+            self._back_from_transfer(step, event.outcome)
         elif event.action == "digits":
             self.hands.digits_sent(step, event.outcome)
 
     def _alarm_transfer(self, step: Step) -> None:
         step.emit(ClockFired(step.now, "transfer"))
-        self.hands.transferred(step, "no-answer")
-        self.floor.pending = True
+        self._back_from_transfer(step, "no-answer")
+
+    def _back_from_transfer(self, step: Step, outcome: str) -> None:
+        """The carrier's word on a transfer: the caller is somebody else's now, or ours again."""
+        if self.hands.transferred(step, outcome):
+            self._end(step, EndReason.TRANSFERRED)
+        else:
+            self._returned = True
 
     # --- opening ----------------------------------------------------------------------------------------
 
@@ -457,8 +465,8 @@ class Call:
 
     def _alarm_fallback(self, step: Step) -> None:
         opening = self.policy.opening
-        if self.caller.turn.open and self.caller.speaking:
-            step.deadlines.set("opening_fallback", step.now + self.policy.turns.endpoint_ceiling)
+        if self.caller.turn.open:
+            step.deadlines.set("opening_fallback", step.now + FALLBACK_RECHECK)
             return
         step.emit(ClockFired(step.now, "opening_fallback"))
         self._greet(step, opening.fallback_message, opening.fallback_prompt)

@@ -24,6 +24,10 @@ from engine.core.words import words_of
 
 ENDPOINT = "endpoint"
 HELD = "held"
+LOST = 1_000
+"""ms without frames after which speech that was going on is taken to have stopped."""
+LATE = 40
+"""ms since the last frame up to which the next one is on time."""
 STALL = 300
 """ms without frames after which silence is counted by the clock; before that they are only late."""
 
@@ -149,22 +153,21 @@ class Floor:
     def _bound(self, step: Step) -> None:
         """A caller who talks on is answered in the end, and sound without words is noise in the end."""
         turns, turn = step.policy.turns, self._caller.turn
+        last = self._caller.last_frame_at or 0
+        if step.now - last >= LOST:
+            self._caller.lose(step, self._caller.media_end, step.now - last)
+            self._decide(step, self._silence(step))
+            return
+        step.deadlines.set(ENDPOINT, last + LOST)
         assert turn.opened_at is not None
         if not turn.text and not self._noise:
             limit = turn.opened_at + turns.hold_limit
             if step.now >= limit:
                 self._noise = True
             else:
-                step.deadlines.set(ENDPOINT, limit)
-            return
-        if not turn.text:
-            step.deadlines.cancel(ENDPOINT)
-            return
-        limit = turn.opened_at + turns.longest_turn
-        if step.now >= limit:
+                step.deadlines.set(ENDPOINT, min(limit, last + LOST))
+        elif turn.text and step.now >= turn.opened_at + turns.longest_turn:
             self._end_turn(step, 0, "longest turn")
-        else:
-            step.deadlines.set(ENDPOINT, limit)
 
     def _silence(self, step: Step) -> int:
         """How long the caller has been silent: in media time, unless the frames have stopped coming."""
@@ -172,9 +175,17 @@ class Floor:
         if turn.opened_at is None:
             return step.now - (turn.words_at if turn.words_at is not None else step.now)
         late = step.now - (caller.last_frame_at or 0)
-        if late <= 40:
+        if late <= LATE:
             return caller.silence + late
         return caller.silence if late < STALL else max(caller.silence, step.now - turn.speech_ended_at)
+
+    def _ask_again(self, step: Step, wait: int) -> None:
+        """Set the alarm for ``wait`` ms more of silence; frames that are late get their time to come."""
+        at = step.now + max(1, wait)
+        last = self._caller.last_frame_at
+        if self._caller.turn.opened_at is not None and last is not None and step.now - last > LATE:
+            at = max(at, last + STALL)
+        step.deadlines.set(ENDPOINT, at)
 
     def _flush(self, step: Step, silence: int) -> None:
         turn = self._caller.turn
@@ -210,9 +221,7 @@ class Floor:
             wait = verdict.wait - silence
             if turn.opened_at is not None and not turn.flushed:
                 wait = min(wait, turns.flush_after - silence)
-            if step.now - (self._caller.last_frame_at or 0) > 40 and turn.opened_at is not None:
-                wait = max(wait, (self._caller.last_frame_at or 0) + STALL - step.now)
-            step.deadlines.set(ENDPOINT, step.now + max(1, wait))
+            self._ask_again(step, wait)
             return
         if pending:
             if turn.waiting_since is None:
@@ -385,7 +394,7 @@ class Floor:
         """Whether the held agent goes on now, because what held it was no interruption."""
         turns, turn = step.policy.turns, self._caller.turn
         if silence < turns.resume_after:
-            step.deadlines.set(ENDPOINT, step.now + turns.resume_after - silence)
+            self._ask_again(step, turns.resume_after - silence)
             return True
         if self._words_pending() and silence < turns.resume_after + turns.transcript_wait:
             return False

@@ -26,6 +26,8 @@ class Kind(StrEnum):
     SAY = "say"
     APOLOGY = "apology"
     FAREWELL = "farewell"
+    RETURNED = "returned"
+    """To a caller whom a failed transfer gave back."""
 
 
 class Status(StrEnum):

@@ -113,9 +113,14 @@ def _transcriber(agent: Agent, model: LanguageModel) -> Transcriber | None:
     if agent.transcriber.vendor == "none":
         return None
     grammar = _grammar(agent.transcriber.grammar, model)
-    from engine.providers.stt.pocketsphinx import PocketsphinxTranscriber
+    from engine.providers.stt.pocketsphinx import REJECT_BELOW, PocketsphinxTranscriber
 
-    return PocketsphinxTranscriber(grammar)
+    settings = agent.transcriber
+    return PocketsphinxTranscriber(
+        grammar=grammar,
+        pronunciations=settings.pronunciations,
+        reject_below=REJECT_BELOW if settings.reject_below is None else settings.reject_below,
+    )
 
 
 def _grammar(named: str, model: LanguageModel) -> str:

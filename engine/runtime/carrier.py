@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -71,8 +72,9 @@ class TwilioRest:
 
     def __init__(self, account: TwilioAccount) -> None:
         self.account = account
+        credentials = b64encode(f"{account.sid}:{account.auth_token}".encode()).decode()
         self._http = aiohttp.ClientSession(
-            auth=aiohttp.BasicAuth(account.sid, account.auth_token),
+            headers={"Authorization": f"Basic {credentials}"},
             timeout=aiohttp.ClientTimeout(total=10),
         )
 

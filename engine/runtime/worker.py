@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ _log = logging.getLogger(__name__)
 AFTER_DRAIN_S = 20.0
 """How long calls may take to say goodbye and hang up beyond the time they were given."""
 
+SID, TOKEN = "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"
+"""The environment variables that hold Twilio's account, the same that Twilio's own tools read."""
+
 ChooseAgent = Callable[[str, str], Agent | None]
 """The agent for a call ``(to, from)``; None: nobody answers that number."""
 
@@ -58,11 +62,27 @@ class Settings:
     """What a call says when it has to end because the worker goes down."""
 
     def __post_init__(self) -> None:
-        if not self.insecure and (self.account is None or not self.public_url):
+        account = self.account or TwilioAccount("", "")
+        needed = {SID: account.sid, TOKEN: account.auth_token, "the public URL": self.public_url}
+        missing = [name for name, value in needed.items() if not value]
+        if missing and not self.insecure:
             raise EngineError(
-                "Twilio's account SID and auth token and the public URL are needed to tell Twilio from"
-                " strangers; to try things out on this machine there is the insecure mode"
+                f"to tell Twilio from strangers, {' and '.join(missing)} must be set"
+                " (the insecure mode lets in whoever connects from this machine)"
             )
+
+    @classmethod
+    def from_environment(
+        cls,
+        public_url: str = "",
+        *,
+        insecure: bool = False,
+        calls: Path | None = None,
+        most_calls: int | None = None,
+    ) -> Settings:
+        """With the account of TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, which ``insecure`` leaves alone."""
+        account = TwilioAccount(os.environ.get(SID, ""), os.environ.get(TOKEN, ""))
+        return cls(public_url, None if insecure else account, insecure, calls, most_calls)
 
 
 @dataclass(frozen=True, slots=True)

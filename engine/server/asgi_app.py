@@ -89,8 +89,8 @@ class AsgiApp:
 
 
 @asynccontextmanager
-async def worker_lifespan(worker: Worker, drain: float = 60.0) -> AsyncIterator[Worker]:
-    """Run ``worker`` for as long as the application runs: for the application's own lifespan function.
+async def worker_lifespan(worker: Worker, drain: float = 60.0) -> AsyncIterator[None]:
+    """Run ``worker`` for as long as the application runs: ``FastAPI(lifespan=lambda app: worker_lifespan(worker))``.
 
     ASGI servers close all websockets before they tell the application to shut down. So that calls need not
     die of that, SIGTERM and SIGINT first drain the worker for up to ``drain`` seconds, and only then reach
@@ -98,7 +98,7 @@ async def worker_lifespan(worker: Worker, drain: float = 60.0) -> AsyncIterator[
     """
     async with worker:
         with _signals_drain_first(worker, drain):
-            yield worker
+            yield
 
 
 class _signals_drain_first:  # noqa: N801 - reads as the statement it is used in

@@ -63,6 +63,8 @@ class Ear:
         self.end = 0
         """When all that the phone holds will have been played (samples of call time)."""
         self._cleared = False
+        self._counted = 0
+        self._played = 0
         self._next = 0
         self._until = 0
         self._word_starts: list[int] = []
@@ -98,9 +100,13 @@ class Ear:
     # --- what a test asks -----------------------------------------------------------------------------
 
     def played(self, now: int) -> int:
-        """Samples of sound played by call time ``now`` (ms)."""
+        """Samples of sound played by call time ``now`` (ms), which must not go back."""
         until = now * BYTES_PER_MS
-        return sum(min(span.end, until) - span.start for span in self.spans if span.start < until)
+        while self._counted < len(self.spans) and self.spans[self._counted].end <= until:
+            self._played += len(self.spans[self._counted].payload)
+            self._counted += 1
+        rest = self.spans[self._counted :]
+        return self._played + sum(min(span.end, until) - span.start for span in rest if span.start < until)
 
     def sounding(self, now: int) -> bool:
         """Whether the agent is to be heard at call time ``now`` (ms)."""

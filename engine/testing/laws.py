@@ -103,7 +103,7 @@ class Laws:
         self._ended: set[int] = set()
         self._answers = 0
         self._generating: dict[int, int] = {}
-        self._wanted_by: dict[str, int] = {}
+        self._wanted_by: dict[str, set[int]] = {}
         self._running: set[str] = set()
         self._started: set[str] = set()
         self._sound_since: int | None = None
@@ -247,9 +247,7 @@ class Laws:
 
     def _audio(self, effect: SendAudio) -> None:
         if self._ear is None:
-            self._demand(
-                self._call.agent.live is not None or not self._ended, "5", "audio without a live reply"
-            )
+            self._demand(bool(self._chosen), "5", "audio without a live reply")
             return
         for cutting in self._ear.tape.find(effect.payload):
             if cutting.start is not None:
@@ -293,15 +291,14 @@ class Laws:
         self._answers = 0
 
     def _tool_wanted(self, event: ModelToolCall) -> None:
-        self._wanted_by.setdefault(event.tool_call, event.reply)
+        self._wanted_by.setdefault(event.tool_call, set()).add(event.reply)
 
     def _run_tool(self, effect: RunTool) -> None:
-        reply = self._wanted_by.get(effect.tool_call)
-        self._demand(reply is not None, "7", f"tool call {effect.tool_call} runs and no model asked for it")
+        replies = self._wanted_by.get(effect.tool_call, set())
+        self._demand(bool(replies), "7", f"tool call {effect.tool_call} runs and no model asked for it")
         if self._kinds.get(effect.name) is not ToolKind.READ:
-            self._demand(
-                reply in self._chosen, "7", f"{effect.name} runs for reply {reply}, which is not live"
-            )
+            live = bool(replies & self._chosen)
+            self._demand(live, "7", f"{effect.name} runs for reply {replies}, which is not live")
 
     def _tool_started(self, note: ToolStarted) -> None:
         self._demand(note.tool_call not in self._started, "8", f"{note.tool_call} started twice")

@@ -54,6 +54,8 @@ class Tape:
         self._samples = bytearray()
         self._noise = random.Random(8000)
         self._expected = 0
+        self._last = b""
+        self._found: list[Cutting] = []
         self._starts: list[int] = []
         self._replies: list[int] = []
         self.words: list[TapedWord] = []
@@ -75,6 +77,8 @@ class Tape:
 
     def find(self, payload: bytes) -> list[Cutting]:
         """Where the audio comes from. What was never spoken (tones, padding) is cut from nowhere."""
+        if payload is self._last:
+            return self._found
         signs = payload.translate(_SIGNS)
         if self._samples.startswith(signs, self._expected):
             found = [Cutting(self._expected, len(signs))]
@@ -82,6 +86,7 @@ class Tape:
             found = self._search(signs)
         if found and found[-1].start is not None:
             self._expected = found[-1].start + found[-1].length
+        self._last, self._found = payload, found
         return found
 
     def reply_at(self, place: int) -> int:
@@ -101,7 +106,7 @@ class Tape:
             place = expected
             probe = min(_CERTAIN, self._piece_end(expected) - expected)
             if not probe or not self._samples.startswith(spoken[:probe], expected):
-                place = self._samples.find(spoken[:_CERTAIN])
+                place = self._samples.rfind(spoken[:_CERTAIN])
             if place < 0:
                 found.append(Cutting(None, len(signs)))
                 break

@@ -39,6 +39,7 @@ NUMBERS = [
     ("turns.words_to_interrupt", 0, "must be at least 1, not 0"),
     ("turns.echo_return", 6.0, "must be at most 0, not 6.0"),
     ("turns.unfinished", 11.0, "must be between -10 and 10 seconds, not 11.0"),
+    ("transcriber.reject_below", 1.0, "must be at most 0, not 1.0"),
     ("model.temperature", 2.1, "must be between 0 and 2, not 2.1"),
     ("model.max_tokens", 0, "must be at least 1, not 0"),
     ("voice.speed", 5.5, "must be between 0.5 and 5, not 5.5"),

@@ -17,6 +17,8 @@ from engine.errors import EngineError, MissingExtra
 from engine.providers import registry
 from engine.providers.contracts import Finished, TextDelta, ToolCallDelta, ToolSpec
 from engine.providers.registry import build, load_tools, tool_specs
+from engine.providers.stt import pocketsphinx
+from engine.providers.tts import espeak
 
 
 class Own:
@@ -113,6 +115,21 @@ def test_shipped_agents_can_be_built(name: str) -> None:
     for tool in shipped.tools:
         accepted = inspect.signature(functions[tool.name]).parameters
         assert set(tool.parameters["properties"]) == set(accepted)
+
+
+def test_settings_reach_the_vendors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: dict[str, Any] = {}
+    monkeypatch.setattr(pocketsphinx, "PocketsphinxTranscriber", lambda **given: made.update(given))
+    monkeypatch.setattr(espeak, "EspeakVoice", lambda *given: made.update(voice=given))
+    grammar = tmp_path / "yes.gram"
+    grammar.write_text("#JSGF V1.0; grammar g; public <g> = yes | no;")
+    transcriber = {"grammar": str(grammar), "reject_below": -3.5, "pronunciations": {"zoe": "Z OW IY"}}
+    voice = {"voice": "f3", "speed": 1.5, "pitch": 40}
+    build(agent(language="en-GB", transcriber=transcriber, voice=voice), model=Own())
+    assert made == {**transcriber, "grammar": grammar.read_text(), "voice": ("en-GB", 1.5, "f3", 40)}
+    build(agent(transcriber={"grammar": str(grammar)}), model=Own())
+    assert made["reject_below"] == pocketsphinx.REJECT_BELOW
+    assert made["voice"] == ("en", 1.0, None, None)
 
 
 def test_a_grammar_of_its_own_needs_a_playbook_or_a_file(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def agent_said(trial: Trial, text: str) -> None:
 def test_4_the_conversation_holds_what_was_heard() -> None:
     trial = Trial()
     trial.ear.play(0, trial.say(1, "One,", "two.", "three"))
-    trial.now = 250
+    trial.now = 200
     agent_said(trial, "one two")
     with breaks("4"):
         agent_said(trial, "three")

@@ -1,8 +1,8 @@
 """An English voice on this machine by the program ``flite``: clearer than espeak-ng, a whole piece at a time.
 
-A process speaks one piece, 10 to 60 ms until all its sound is there; at most two pieces are worked on at once.
-Word times are flite's own phone times: the phones of each word by itself are found again among the phones
-that were spoken. A word that is not found begins where the next one does.
+A process speaks one piece, 20 to 60 ms until all its sound is there; two pieces at most are worked on at
+once. Word times are flite's own phone times: the phones of each word by itself are found again among the
+phones that were spoken. A word that is not found begins where the next one does.
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ class FliteVoice:
 
     def _speak(self, piece: Piece, stream: LocalStream) -> None:
         """In one of flite's threads: run the program on a piece and give what it made."""
+        words = piece.text.split()
         with TemporaryDirectory(prefix="flite-") as folder:
             sound = Path(folder, "piece.wav")
-            words = piece.text.split()
             phones, pronounced = self._run(piece, stream, words, sound)
             if piece.cancelled:
                 return
@@ -92,32 +92,36 @@ class FliteVoice:
     ) -> tuple[list[Phone], list[list[str]]]:
         """Have flite write ``sound``; returns its phones, and those of each word by itself.
 
-        Raises `ProviderError` if flite fails.
+        The second process speaks the words with flite's smallest voice, which reads by the same dictionary
+        and is done long before the first. Raises `ProviderError` if flite fails.
         """
-        text = sound.with_suffix(".txt")
-        text.write_text(_plain(piece.text), encoding="ascii")
+        text, single = sound.with_suffix(".txt"), sound.with_suffix(".words")
+        text.write_text(_plain(piece.text) + "\n", encoding="ascii")
+        plain = [_plain(word) for word in words]
+        plain = [word if any(map(str.isalnum, word)) else "" for word in plain]
+        single.write_text("\n\n".join(filter(None, plain)) + "\n", encoding="ascii")
         stretch = f"duration_stretch={1 / self._speed:.3f}"
-        options = ["-voice", self._voice, "--setf", stretch, "-psdur", "-f", str(text), "-o", str(sound)]
-        with subprocess.Popen([self._program, *options], stdout=subprocess.PIPE, text=True) as process:
-            stream.when_cancelled(piece, process.kill)
-            pronounced = self._pronounce(words, sound.with_suffix(".words"))
-            printed = process.communicate()[0]
-        if process.returncode != 0 and not piece.cancelled:
-            raise ProviderError(f"flite failed with status {process.returncode}")
-        return _phones(printed), pronounced
+        with (
+            self._start(
+                "-voice", self._voice, "--setf", stretch, "-psdur", "-f", text, "-o", sound
+            ) as speaking,
+            self._start("-voice", "kal", "-ps", "-f", single, "-o", "none") as reading,
+        ):
 
-    def _pronounce(self, words: list[str], text: Path) -> list[list[str]]:
-        """The phones of each word; empty for a word without letters, and for all if flite reads them otherwise.
+            def stop() -> None:
+                speaking.kill()
+                reading.kill()
 
-        The small voice speaks with the same dictionary, so this costs about 10 ms beside the real synthesis.
-        """
-        plain = [_plain(word) if any(map(str.isalnum, _plain(word))) else "" for word in words]
-        text.write_text("\n\n".join(filter(None, plain)) + "\n", encoding="ascii")
-        command = [self._program, "-voice", "kal", "-ps", "-f", str(text), "-o", "none"]
-        printed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-        lines = iter(printed.splitlines())
-        pronounced = [next(lines, "").split() if word else [] for word in plain]
-        return [] if next(lines, None) is not None else pronounced
+            stream.when_cancelled(piece, stop)
+            read = reading.communicate()[0].splitlines()
+            spoken = speaking.communicate()[0]
+        if speaking.returncode != 0 and not piece.cancelled:
+            raise ProviderError(f"flite failed with status {speaking.returncode}")
+        lines = iter(read)
+        return _phones(spoken), [next(lines, "").split() if word else [] for word in plain]
+
+    def _start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        return subprocess.Popen([self._program, *arguments], stdout=subprocess.PIPE, text=True)
 
 
 def _plain(text: str) -> str:

@@ -21,7 +21,7 @@ _SILENT = -50.0  # dBFS after levelling: 30 dB below the speech
 _KEPT_BEFORE = 2 * RATE * 10 // 1000  # bytes: a soft consonant may begin below the threshold
 _KEPT_AFTER = 2 * RATE * 20 // 1000  # bytes: and a vowel may fade below it
 _ACTIVE = -45.0  # dBFS: what counts as speech when its level is measured
-_KNEE = 0.6  # of full scale: above it the limiter bends
+_KNEE, _CEILING = 0.6, 0.95  # of full scale: where the limiter begins to bend, and what it never passes
 _LARGEST_GAIN = 15.0  # dB
 
 
@@ -121,6 +121,7 @@ def _gain_table(gain: float) -> tuple[Any, Any]:
         raise MissingExtra("numpy", "local") from None
     sample = numpy.arange(65536, dtype=numpy.uint16).view(numpy.int16) / 32768
     size = numpy.abs(sample) * 10 ** (gain / 20)
-    bent = _KNEE + (1 - _KNEE) * numpy.tanh((size - _KNEE) / (1 - _KNEE))
+    room = _CEILING - _KNEE
+    bent = _KNEE + room * numpy.tanh((size - _KNEE) / room)
     limited = numpy.where(size > _KNEE, bent, size) * numpy.sign(sample)
     return numpy, (limited * 32767).astype("<i2")
