@@ -247,6 +247,7 @@ class Floor:
         self._turn_ended_at = step.now
         self._adaptation = max(0, self._adaptation - turns.adapt_step // 10)
         self.turn(step, text)
+        self._resume(step, "too few words")
 
     def _is_remark(self, step: Step, turn: CallerTurn) -> bool:
         """Whether the caller's words are no turn: too short, or a mere sign of listening to the agent."""

@@ -66,6 +66,8 @@ class CallFolder:
 
     def on_step(self, now: int, event: Event | None, effects: Sequence[Effect]) -> None:
         """Take one step of the call; ``event`` is None where it was woken by its own clock."""
+        if self._closed:
+            return
         self.fold.step(event, effects)
         if self._journal is not None:
             try:
@@ -82,10 +84,7 @@ class CallFolder:
 
     def record(self) -> CallRecord:
         """The call's record as of now."""
-        self.fold.files = [name for name in (RECORDING, JOURNAL) if (self.path / name).exists()]
-        if self._closed:
-            self.fold.files += [TRANSCRIPT, RECORD, REPORT]
-        return self.fold.record()
+        return self.fold.record(_present(self.path))
 
     def close(self) -> None:
         """Finish all files; blocks for a moment. A second call does nothing. Raises `OSError`."""
@@ -140,15 +139,14 @@ def recover(path: Path) -> CallRecord:
     """
     fold = fold_journal(path / JOURNAL)
     write_documents(path, fold)
-    return fold.record()
+    return fold.record(_present(path))
 
 
 def write_documents(path: Path, fold: RecordFold) -> None:
     """Write transcript, record and report into ``path``; each appears whole or not at all."""
     lines = fold.transcript.lines()
-    present = [name for name in (RECORDING, JOURNAL) if (path / name).exists()]
-    fold.files = [*present, TRANSCRIPT, RECORD, REPORT]
-    record = fold.record()
+    present = _present(path)
+    record = fold.record([*present, *(name for name in (TRANSCRIPT, RECORD, REPORT) if name not in present)])
     transcript = orjson.dumps([line.model_dump() for line in lines], option=orjson.OPT_INDENT_2)
     _write(path / TRANSCRIPT, transcript + b"\n")
     _write(path / RECORD, record.model_dump_json(indent=2).encode() + b"\n")
@@ -163,6 +161,11 @@ def write_documents(path: Path, fold: RecordFold) -> None:
         audio_file=RECORDING,
     )
     _write(path / REPORT, render(page).encode("utf-8", "replace"))
+
+
+def _present(path: Path) -> list[str]:
+    """Those of a call's files that are there."""
+    return [name for name in (RECORDING, JOURNAL, TRANSCRIPT, RECORD, REPORT) if (path / name).exists()]
 
 
 def _waveform(path: Path) -> Waveform | None:

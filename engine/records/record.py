@@ -201,7 +201,6 @@ class RecordFold:
         self.facts = facts
         self.timeline = Timeline()
         self.transcript = TranscriptFold(self.timeline)
-        self.files: list[str] = []
         self._direction = "inbound"
         self._requests = self._input_tokens = self._output_tokens = self._characters = 0
         self._fed = 0
@@ -227,8 +226,8 @@ class RecordFold:
         elif isinstance(note, VoiceUsed):
             self._characters += note.characters
 
-    def record(self) -> CallRecord:
-        """The record as of now."""
+    def record(self, files: Sequence[str] = ()) -> CallRecord:
+        """The record as of now; ``files``: the names of those that lie beside it."""
         facts, line = self.facts, self.timeline
         return CallRecord(
             call_id=facts.call_id,
@@ -265,7 +264,7 @@ class RecordFold:
             ),
             configuration=dict(facts.configuration),
             metadata=dict(facts.metadata),
-            files=list(self.files),
+            files=list(files),
         )
 
     def _phone(self) -> PhoneDetails | None:

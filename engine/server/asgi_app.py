@@ -90,7 +90,7 @@ class AsgiApp:
 
 @asynccontextmanager
 async def worker_lifespan(worker: Worker, drain: float = 60.0) -> AsyncIterator[None]:
-    """Run ``worker`` for as long as the application runs: ``FastAPI(lifespan=lambda app: worker_lifespan(worker))``.
+    """Run ``worker`` while the application runs: ``FastAPI(lifespan=lambda app: worker_lifespan(worker))``.
 
     ASGI servers close all websockets before they tell the application to shut down. So that calls need not
     die of that, SIGTERM and SIGINT first drain the worker for up to ``drain`` seconds, and only then reach

@@ -5,7 +5,7 @@
  3. Heard ≤ sent ≤ given, and heard never falls; the call claims no sound that the ear did not get.
  4. The conversation never holds an agent's word that was not heard.
  5. No audio of a reply that is not live.
- 6. One live reply; at most one answer to a turn of the caller.
+ 6. One live reply; at most one answer to a turn of the caller (one that was dropped unheard is none).
  7. No acting or ending tool from a draft or an ended reply.
  8. Each tool call gets exactly one result.
  9. No idle clock fires unless the line is quiet.
@@ -46,6 +46,7 @@ from engine.core.events import (
 from engine.core.notes import (
     ClockFired,
     Closed,
+    Cut,
     Ending,
     EndReason,
     Leaving,
@@ -101,7 +102,7 @@ class Laws:
         self._drafts: set[int] = set()
         self._chosen: set[int] = set()
         self._ended: set[int] = set()
-        self._answers = 0
+        self._answers: set[int] = set()
         self._generating: dict[int, int] = {}
         self._wanted_by: dict[str, set[int]] = {}
         self._running: set[str] = set()
@@ -222,6 +223,8 @@ class Laws:
             self._check_heard(self._call.messages[self._given_messages :])
         else:
             self._said_by_caller.append(note.text)
+            if note.role == "user":
+                self._answers.clear()
 
     def _check_heard(self, messages: Sequence[Message]) -> None:
         """Every word of the agent's messages was heard, in this order; what was proved once is kept."""
@@ -277,8 +280,8 @@ class Laws:
         self._demand(not self._chosen, "6", f"reply {reply} is live beside {self._chosen}")
         self._chosen.add(reply)
         if answer:
-            self._answers += 1
-            self._demand(self._answers <= 1, "6", f"reply {reply} is a second answer to one turn")
+            self._answers.add(reply)
+            self._demand(len(self._answers) == 1, "6", f"reply {reply} is a second answer to one turn")
 
     def _reply_ended(self, note: ReplyEnded) -> None:
         self._demand(note.reply not in self._ended, "6", f"reply {note.reply} ended twice")
@@ -286,9 +289,11 @@ class Laws:
         self._chosen.discard(note.reply)
         self._ended.add(note.reply)
         self._generating.pop(note.reply, None)
+        if note.how is Cut.DROPPED:
+            self._answers.discard(note.reply)
 
     def _turn(self, note: TurnEnded | TurnAmended) -> None:
-        self._answers = 0
+        self._answers.clear()
 
     def _tool_wanted(self, event: ModelToolCall) -> None:
         self._wanted_by.setdefault(event.tool_call, set()).add(event.reply)

@@ -85,7 +85,7 @@ def test_defaults_are_the_policys_own() -> None:
 def test_seconds_become_whole_milliseconds() -> None:
     agent = Agent.model_validate(
         {
-            "opening": {"delay": 0.0294},
+            "opening": {"delay": 0.0296},
             "idle": {
                 "awaiting_response": {"timeout": 1.1, "messages": [" Still there? ", "", "Hello?"]},
                 "inactivity": [{"after": 30, "message": "Hm?"}, {"after": 0.7, "ending": "strict"}],
@@ -96,7 +96,7 @@ def test_seconds_become_whole_milliseconds() -> None:
         }
     )
     policy = to_policy(agent, CARRIER)
-    assert policy.opening.delay == 29
+    assert policy.opening.delay == 30
     assert policy.idle.awaiting_after == 1_100
     assert policy.idle.awaiting_messages == ("Still there?", "Hello?")
     assert policy.idle.ladder == (LadderStep(30_000, "Hm?"), LadderStep(700, "", StepEnding.STRICT))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cache
+
+from observe.small_shell import SmallShell, Step
+
 from engine.core import events as ev
 from engine.core.policy import Opening, Policy
-from observe.small_shell import SmallShell, Step
 
 JOINED = 300
 POLICY = Policy(prompt="Take orders.", opening=Opening(message="Hello, what can I get you?"))
 
 
 def _script() -> list[tuple[int, ev.Event]]:
-    """Greeting until about 2 s; the caller speaks from 3 to 4 s and, over the agent's answer, from 5 to 6 s."""
+    """A greeting with its echo; the caller speaks from 3 to 4 s and, over the answer, from 5 to 6 s."""
     script: list[tuple[int, ev.Event]] = [
         (0, ev.Created("inbound")),
         (50, ev.TranscriberReady()),
@@ -24,11 +27,14 @@ def _script() -> list[tuple[int, ev.Event]]:
     ]
     for at in range(0, 11_600, 20):
         spoken = 2_700 <= at < 3_700 or 4_700 <= at < 5_700
-        frame = ev.CallerAudio(b"\x20" * 160, at, -20.0 if spoken else -60.0, 0.95 if spoken else 0.01)
+        echo = 600 <= at < 1_200
+        level = -20.0 if spoken else -30.0 if echo else -60.0
+        frame = ev.CallerAudio(b"\x20" * 160, at, level, 0.95 if spoken or echo else 0.01)
         script.append((JOINED + at + 20, frame))
     return script
 
 
+@cache
 def real_steps() -> list[Step]:
     """All steps of the call."""
     answers = ["One large latte coming up, would you like anything else with that today?"] * 3

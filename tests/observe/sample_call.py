@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime
+from functools import cache
 
 from engine.audio import mulaw
 from engine.audio.level import level_dbfs
@@ -106,6 +107,7 @@ class SampleCall:
             self.step(now, event, out.FeedTranscriber(frame))
 
 
+@cache
 def sample_steps() -> list[Step]:
     """Thirty seconds: a greeting, a question with a tool, an interruption, a cough, a clock, a goodbye."""
     call = SampleCall()
@@ -117,20 +119,41 @@ def sample_steps() -> list[Step]:
 
     call.caller(4_000, 5_200)
     call.caller(5_600, 6_900)
-    call.reply(2, "answer", "One latte. What size would you like?", draft=True, model_asked=7_080,
-               first_text=7_290, voice_asked=7_340, first_audio=7_430, first_sent=7_502, first_heard=7_560)  # fmt: skip
+    call.reply(
+        2,
+        "answer",
+        "One latte. What size would you like?",
+        draft=True,
+        model_asked=7_080,
+        first_text=7_290,
+        voice_asked=7_340,
+        first_audio=7_430,
+        first_sent=7_502,
+        first_heard=7_560,
+    )
     call.turn(f"I would like {ATTACK} please", 6_900, 7_500, "silence")
     call.step(7_500, None, nt.ReplyChosen(7_500, 2))
     call.step(7_300, None, nt.ToolStarted(7_300, "t1", "look_up", '{"drink": "latte"}'))
-    call.step(7_330, ev.ToolResult("t1", '{"price": 4}'), nt.ToolEnded(7_330, "t1", "look_up", "", '{"price": 4}'))
+    call.step(
+        7_330, ev.ToolResult("t1", '{"price": 4}'), nt.ToolEnded(7_330, "t1", "look_up", "", '{"price": 4}')
+    )
     call.agent(2, "answer", "One latte. What size would you", 7_560, 10_120, cut=True)
     call.step(10_120, None, nt.Interrupted(10_120, "hold", 10_000, "sound"))
     call.step(10_420, None, nt.Interrupted(10_420, "stop", 10_000, "words"))
     call.caller(10_000, 11_400)
     call.turn("a large one and make it decaf", 11_400, 11_860, "finished sentence")
     call.step(12_100, ev.ModelFailed(3, 0, "503"), nt.Fault(12_100, "model", "503 Service Unavailable"))
-    call.reply(3, "answer", "A large decaf latte. Anything else?", model_asked=11_860, first_text=12_500,
-               voice_asked=12_560, first_audio=12_660, first_sent=12_661, first_heard=12_720)  # fmt: skip
+    call.reply(
+        3,
+        "answer",
+        "A large decaf latte. Anything else?",
+        model_asked=11_860,
+        first_text=12_500,
+        voice_asked=12_560,
+        first_audio=12_660,
+        first_sent=12_661,
+        first_heard=12_720,
+    )
     call.step(13_600, None, nt.Interrupted(13_600, "hold", 13_480, "sound"))
     call.step(14_100, None, nt.Interrupted(14_100, "resume", 13_480, "no words"))
     call.agent(3, "answer", "A large decaf latte. Anything else?", 12_720, 16_000)
@@ -142,10 +165,21 @@ def sample_steps() -> list[Step]:
     call.step(25_300, ev.KeyPressed("1"), nt.KeysPressed(25_300, "1"))
     call.caller(26_000, 27_200)
     call.turn("no that is all thank you", 27_200, 27_600, "finished sentence")
-    call.reply(5, "answer", "Thank you. Goodbye!", model_asked=27_600, first_text=27_760, voice_asked=27_790,
-               first_audio=27_870, first_sent=27_871, first_heard=27_930)  # fmt: skip
+    call.reply(
+        5,
+        "answer",
+        "Thank you. Goodbye!",
+        model_asked=27_600,
+        first_text=27_760,
+        voice_asked=27_790,
+        first_audio=27_870,
+        first_sent=27_871,
+        first_heard=27_930,
+    )
     call.agent(5, "answer", "Thank you. Goodbye!", 27_930, 29_200)
     call.step(29_200, None, nt.Ending(29_200, nt.EndReason.AGENT_HUNG_UP, "goodbye"), out.HangUp())
     call.frames(29_300)
-    call.step(29_400, ev.CarrierDone("hang_up"), nt.Closed(29_400, nt.EndReason.AGENT_HUNG_UP), out.CloseStream())
+    call.step(
+        29_400, ev.CarrierDone("hang_up"), nt.Closed(29_400, nt.EndReason.AGENT_HUNG_UP), out.CloseStream()
+    )
     return sorted(call.steps, key=lambda step: step[0])

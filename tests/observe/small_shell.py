@@ -1,4 +1,4 @@
-"""The smallest shell around a real call: vendors that answer after a set time, a phone that plays and echoes."""
+"""The smallest shell around a real call: vendors that answer after a set time, a phone that echoes marks."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ Step = tuple[int, ev.Event | None, list[out.Effect]]
 
 
 class SmallShell:
-    """Runs a `Call` over events given beforehand (call time, ms) and answers its effects; keeps every step."""
+    """Runs a `Call` over events given beforehand (call time, ms), answers its effects, keeps every step."""
 
-    def __init__(self, policy: Policy, script: Iterable[tuple[int, ev.Event]], answers: Iterable[str]) -> None:
+    def __init__(
+        self, policy: Policy, script: Iterable[tuple[int, ev.Event]], answers: Iterable[str]
+    ) -> None:
         self.call = Call(policy)
         self.steps: list[Step] = []
         self._answers = iter(answers)

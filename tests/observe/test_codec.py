@@ -83,7 +83,10 @@ def test_no_kind_of_note_is_forgotten() -> None:
 def test_the_callers_audio_is_written_as_its_length_and_the_agents_whole() -> None:
     frame = CallerAudio(b"\x01" * 160, 20, -30.0, 0.5)
     assert through_json(frame)["payload"] == {"bytes": 160}
-    assert through_json(FeedTranscriber(b"\x01" * 160)) == {"type": "FeedTranscriber", "payload": {"bytes": 160}}
+    assert through_json(FeedTranscriber(b"\x01" * 160)) == {
+        "type": "FeedTranscriber",
+        "payload": {"bytes": 160},
+    }
     assert codec.decode_event(through_json(VoiceAudio(1, 0, b"\x01\x02"))) == VoiceAudio(1, 0, b"\x01\x02")
 
 
@@ -103,7 +106,10 @@ def test_half_a_surrogate_pair_becomes_a_question_mark() -> None:
         ({"type": "TurnVote", "vote": "maybe"}, "TurnVote.vote: 'maybe' is none of eager, end, resumed"),
         ({"type": "WireFault", "kind": "x", "fatal": 1}, "WireFault.fatal: expected bool, not 1"),
         ({"type": "VoiceAudio", "reply": 1, "piece": 0, "payload": {"bytes": -1}}, "VoiceAudio.payload"),
-        ({"type": "VoiceWords", "reply": 1, "piece": 0, "words": "hello"}, "VoiceWords.words: expected a list"),
+        (
+            {"type": "VoiceWords", "reply": 1, "piece": 0, "words": "hello"},
+            "VoiceWords.words: expected a list",
+        ),
         (
             {"type": "VoiceWords", "reply": 1, "piece": 0, "words": [{"text": "hi", "start": None}]},
             r"VoiceWords.words\[0\].start: expected int, not None",

@@ -1,4 +1,4 @@
-"""A journal holds a call: what was written is read again, and a file that is no journal is refused by line."""
+"""A journal holds a call: what was written is read again, and a bad file is refused by line."""
 
 from __future__ import annotations
 
@@ -74,8 +74,16 @@ def test_the_wall_time_needs_a_zone() -> None:
         (3, '{"now": -5, "event": null, "effects": []}', "line 3: a step needs now"),
         (3, '{"now": "soon", "event": null, "effects": []}', "line 3: a step needs now"),
         (3, '{"now": 400, "event": null, "effects": 1}', "line 3: a step needs now"),
-        (3, '{"now": 400, "event": {"type": "Nothing"}, "effects": []}', "line 3: event: no event has the type"),
-        (3, '{"now": 400, "event": null, "effects": [{"type": "SendMark"}]}', "line 3: SendMark.name is missing"),
+        (
+            3,
+            '{"now": 400, "event": {"type": "Nothing"}, "effects": []}',
+            "line 3: event: no event has the type",
+        ),
+        (
+            3,
+            '{"now": 400, "event": null, "effects": [{"type": "SendMark"}]}',
+            "line 3: SendMark.name is missing",
+        ),
     ],
 )
 def test_a_bad_file_is_refused_by_line(journal: Path, line: int, text: str, complaint: str) -> None:

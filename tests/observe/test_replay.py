@@ -1,4 +1,4 @@
-"""A journalled call runs again to the same effects, and a change of anything that matters shows at its step."""
+"""A journalled call runs again to the same effects, and a change that matters shows at its step."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 import orjson
 import pytest
 from observe.real_call import POLICY, real_steps
+from observe.sample_call import CREATED
 
 from engine.core.events import VoiceAudio
 from engine.errors import EngineError
 from engine.observe.journal import JournalHead, JournalWriter
 from engine.observe.replay import replay
-from observe.sample_call import CREATED
 
 
 @pytest.fixture(scope="module")

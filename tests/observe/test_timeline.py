@@ -94,7 +94,9 @@ def test_late_words_change_the_turn_and_its_reply() -> None:
 
 def test_an_answer_that_was_dropped_unheard_gives_way_to_the_next() -> None:
     line = timeline(
-        nt.TurnEnded(1_000, "yes", 400, 600), nt.ReplyStarted(1_000, 1, "answer"), nt.ReplyStarted(1_300, 2, "answer")
+        nt.TurnEnded(1_000, "yes", 400, 600),
+        nt.ReplyStarted(1_000, 1, "answer"),
+        nt.ReplyStarted(1_300, 2, "answer"),
     )
     assert line.turns[0].reply == 2
     line.add(nt.ReplyStage(1_400, 2, "first_heard"))

@@ -23,6 +23,7 @@ from engine.core.events import (
 from engine.core.notes import (
     ClockFired,
     Closed,
+    Cut,
     Ending,
     EndReason,
     MessageAdded,
@@ -179,6 +180,17 @@ def test_6_drafts_are_free_and_each_turn_has_its_answer() -> None:
         ReplyStarted(0, 1, "answer", draft=True), ReplyEnded(0, 1), ReplyStarted(0, 2, "answer", draft=True)
     )
     trial.step(TurnEnded(0), ReplyChosen(0, 2), ReplyEnded(0, 2), TurnEnded(0), ReplyStarted(0, 3, "answer"))
+
+
+def test_6_an_answer_that_was_dropped_unheard_may_be_given_again() -> None:
+    trial = Trial()
+    trial.step(TurnEnded(0), ReplyStarted(0, 1, "answer"), ReplyEnded(0, 1, "answer", Cut.DROPPED))
+    trial.step(ReplyStarted(0, 2, "answer"), ReplyEnded(0, 2, "answer", Cut.CUT))
+    with breaks("6"):
+        trial.step(ReplyStarted(0, 3, "answer"))
+    keyed = Trial()
+    keyed.step(TurnEnded(0), ReplyStarted(0, 1, "answer"), ReplyEnded(0, 1))
+    keyed.step(MessageAdded(0, "user", "(pressed 5)"), ReplyStarted(0, 2, "answer"))
 
 
 def test_7_a_draft_has_no_hands() -> None:

@@ -89,7 +89,8 @@ def listen(transcriber: ScriptedTranscriber, flush_at: int = 1_200) -> FakeCall:
 
     reopen = lambda event, now: [OpenTranscriber(1)]  # noqa: E731
     call = FakeCall({
-        Created: [OpenTranscriber()], CallerAudio: feed, KeyPressed: flush_or_close, TranscriberFailed: reopen,
+        Created: [OpenTranscriber()], CallerAudio: feed,
+        KeyPressed: flush_or_close, TranscriberFailed: reopen,
     })  # fmt: skip
     caller = Caller().says("hello there", at=400, lasts=600)
     world = World(Policy(), caller=caller, transcriber=transcriber, call=call, laws=False)

@@ -1,0 +1,97 @@
+"""Model requests: streamed, cancelled, replaced, failed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from engine.core.conversation import Message
+from engine.core.effects import StartModel
+from engine.core.events import Event, ModelDone, ModelFailed, ModelText, ModelToolCall, Usage
+from engine.providers.contracts import Finished, ProviderError, TextDelta, ToolCallDelta, ToolSpec
+from engine.runtime.generation import Generation
+from engine.runtime.tasks import Tasks
+
+
+class Model:
+    """Gives what is put into its queue; one queue for all requests."""
+
+    def __init__(self) -> None:
+        self.deltas: asyncio.Queue[object] = asyncio.Queue()
+        self.asked: list[tuple[Sequence[Message], Sequence[ToolSpec]]] = []
+        self.cancelled = 0
+
+    async def generate(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> AsyncIterator[object]:
+        self.asked.append((messages, tools))
+        try:
+            while (delta := await self.deltas.get()) is not None:
+                if isinstance(delta, Exception):
+                    raise delta
+                yield delta
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.model = Model()
+        self.told: asyncio.Queue[Event] = asyncio.Queue()
+        self.tasks = Tasks()
+        self.tool = ToolSpec("look", "")
+        self.generation = Generation(self.model, [self.tool], self.told.put_nowait, self.tasks)
+
+    async def give(self, *deltas: object) -> list[Event]:
+        for delta in deltas:
+            self.model.deltas.put_nowait(delta)
+        return [await self.told.get() for _ in deltas]
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    bench = Bench()
+    yield bench
+    bench.generation.close()
+    await bench.tasks.wait()
+
+
+async def test_what_the_model_streams_is_told_with_reply_and_attempt(bench: Bench) -> None:
+    messages = (Message("user", "hi"),)
+    bench.generation.start(StartModel(3, 1, messages))
+    told = await bench.give(TextDelta("a"), ToolCallDelta("t1", "look", "{}"), Finished("tools", Usage(5, 7)))
+    assert told == [
+        ModelText(3, 1, "a"),
+        ModelToolCall(3, 1, "t1", "look", "{}"),
+        ModelDone(3, 1, "tools", Usage(5, 7)),
+    ]
+    assert bench.model.asked == [(messages, [bench.tool])]
+
+
+async def test_a_new_attempt_ends_the_one_before(bench: Bench) -> None:
+    bench.generation.start(StartModel(3, 0, ()))
+    await bench.give(TextDelta("a"))
+    bench.generation.start(StartModel(3, 1, ()))
+    assert await bench.give(TextDelta("b")) == [ModelText(3, 1, "b")]
+    assert bench.model.cancelled == 1
+
+
+async def test_cancelling_a_reply_leaves_the_others_alone(bench: Bench) -> None:
+    bench.generation.start(StartModel(3, 0, ()))
+    bench.generation.start(StartModel(4, 0, ()))
+    await asyncio.sleep(0)
+    bench.generation.cancel(3)
+    bench.generation.cancel(99)
+    assert await bench.give(TextDelta("a")) == [ModelText(4, 0, "a")]
+    assert bench.model.cancelled == 1
+
+
+async def test_a_refusal_a_bug_and_a_stream_that_stops_are_failures(bench: Bench) -> None:
+    bench.generation.start(StartModel(1, 0, ()))
+    assert await bench.give(ProviderError("busy", retryable=True)) == [ModelFailed(1, 0, "busy", True)]
+    bench.generation.start(StartModel(1, 1, ()))
+    assert await bench.give(KeyError("x")) == [ModelFailed(1, 1, "model: KeyError: 'x'", True)]
+    bench.generation.start(StartModel(1, 2, ()))
+    failed = await bench.give(None)
+    assert failed == [ModelFailed(1, 2, "the model stopped in the middle of its reply", True)]

@@ -1,0 +1,186 @@
+"""The transcriber's stream: opened, broken, opened anew, and no word of the caller lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from stand_ins import Opens, Queued
+
+from engine.core.events import Event, FinalWords, InterimWords, TranscriberFailed, TranscriberReady
+from engine.providers.contracts import ProviderError
+from engine.runtime.tasks import Tasks
+from engine.runtime.transcription import KEPT_MS, Transcription
+
+
+class Stream(Queued):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fed = b""
+        self.flushed = 0
+
+    def feed(self, payload: bytes) -> None:
+        self.fed += payload
+
+    def flush(self) -> None:
+        self.flushed += 1
+
+
+class Vendor(Opens):
+    """Streams that do nothing by themselves; opening waits for ``ready``."""
+
+    def __init__(self, refusals: int = 0) -> None:
+        super().__init__(refusals)
+        self.ready = asyncio.Event()
+        self.ready.set()
+
+    async def open(self) -> Queued:
+        await self.ready.wait()
+        return await super().open()
+
+    def make(self) -> Queued:
+        return Stream()
+
+
+class Bench:
+    """A transcription and what it tells."""
+
+    def __init__(self, vendor: Vendor | None) -> None:
+        self.vendor = vendor
+        self.told: asyncio.Queue[Event] = asyncio.Queue()
+        self.tasks = Tasks()
+        self.transcription = Transcription(vendor, self.told.put_nowait, self.tasks)
+
+    async def opened(self) -> Stream:
+        """Open a stream; it has said that it is ready."""
+        assert self.vendor is not None
+        self.transcription.open()
+        before = len(self.vendor.streams)
+        while len(self.vendor.streams) == before:
+            await asyncio.sleep(0)
+        stream = self.vendor.streams[-1]
+        stream.events.put_nowait(TranscriberReady())
+        assert await self.told.get() == TranscriberReady()
+        assert isinstance(stream, Stream)
+        return stream
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    bench = Bench(Vendor())
+    yield bench
+    bench.transcription.close()
+    await bench.tasks.wait()
+
+
+def frame(number: int) -> bytes:
+    return bytes([number % 256]) * 160
+
+
+async def test_audio_is_passed_on_as_it_comes(bench: Bench) -> None:
+    stream = await bench.opened()
+    bench.transcription.feed(frame(1), 0)
+    bench.transcription.flush()
+    assert (stream.fed, stream.flushed) == (frame(1), 1)
+
+
+async def test_audio_that_came_while_it_opened_is_given_when_it_is_open(bench: Bench) -> None:
+    assert bench.vendor is not None
+    bench.vendor.ready.clear()
+    opening = asyncio.ensure_future(bench.opened())
+    await asyncio.sleep(0)
+    bench.transcription.feed(frame(1), 0)
+    bench.transcription.flush()
+    bench.vendor.ready.set()
+    stream = await opening
+    assert (stream.fed, stream.flushed) == (frame(1), 1)
+
+
+async def test_what_no_final_covers_goes_to_the_next_stream(bench: Bench) -> None:
+    first = await bench.opened()
+    for number in range(3):
+        bench.transcription.feed(frame(number), number * 20)
+    first.events.put_nowait(FinalWords("one", 0, 20))
+    await bench.told.get()
+    first.events.put_nowait(ProviderError("gone", retryable=True))
+    assert await bench.told.get() == TranscriberFailed("gone", True)
+    bench.transcription.feed(frame(3), 60)
+    second = await bench.opened()
+    assert second.fed == frame(1) + frame(2) + frame(3)
+    assert first.closed == 1
+
+
+async def test_a_flush_that_was_not_answered_is_asked_again(bench: Bench) -> None:
+    first = await bench.opened()
+    bench.transcription.feed(frame(0), 0)
+    bench.transcription.flush()
+    first.events.put_nowait(ProviderError("gone"))
+    await bench.told.get()
+    second = await bench.opened()
+    assert second.flushed == 1
+    second.events.put_nowait(FinalWords("zero"))
+    await bench.told.get()
+    second.events.put_nowait(ProviderError("gone"))
+    await bench.told.get()
+    third = await bench.opened()
+    assert (third.flushed, third.fed) == (0, b"")
+
+
+async def test_what_is_kept_is_bounded(bench: Bench) -> None:
+    for number in range(KEPT_MS // 20 + 5):
+        bench.transcription.feed(frame(number), number * 20)
+    stream = await bench.opened()
+    assert len(stream.fed) == KEPT_MS * 8
+    assert stream.fed.startswith(frame(5))
+
+
+async def test_times_of_a_later_stream_are_media_times_of_the_call(bench: Bench) -> None:
+    await bench.opened()
+    bench.transcription.feed(frame(0), 0)
+    first = await bench.opened()
+    bench.transcription.feed(frame(1), 1000)  # a gap in the stream of the carrier
+    first.events.put_nowait(FinalWords("two", 0, 30))
+    assert await bench.told.get() == FinalWords("two", 0, 1010)
+
+
+async def test_an_old_stream_is_not_heard_any_more(bench: Bench) -> None:
+    first = await bench.opened()
+    first.events.put_nowait(InterimWords("old"))
+    second = await bench.opened()
+    second.events.put_nowait(InterimWords("new"))
+    assert await bench.told.get() == InterimWords("new")
+    assert bench.told.empty()
+
+
+async def test_a_refusal_a_bug_and_a_sudden_end_are_failures(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench(Vendor(refusals=1))
+    bench.transcription.open()
+    assert await bench.told.get() == TranscriberFailed("no room", True)
+    stream = await bench.opened()
+    stream.events.put_nowait(ZeroDivisionError("oops"))
+    assert await bench.told.get() == TranscriberFailed("transcriber: ZeroDivisionError: oops", True)
+    stream = await bench.opened()
+    stream.events.put_nowait(None)
+    assert await bench.told.get() == TranscriberFailed("the transcriber ended its stream", True)
+    await bench.tasks.wait()
+    assert "broke its contract" in caplog.text
+
+
+async def test_closing_while_it_opens_leaves_nothing_behind(bench: Bench) -> None:
+    assert bench.vendor is not None
+    bench.vendor.ready.clear()
+    bench.transcription.open()
+    await asyncio.sleep(0)
+    bench.transcription.close()
+    await bench.tasks.wait()
+    assert len(bench.tasks) == 0
+    assert bench.told.empty()
+
+
+async def test_without_a_transcriber_a_sound_has_no_words() -> None:
+    bench = Bench(None)
+    bench.transcription.open()
+    bench.transcription.feed(frame(0), 0)
+    bench.transcription.flush()
+    assert [bench.told.get_nowait() for _ in range(2)] == [TranscriberReady(), FinalWords("")]
