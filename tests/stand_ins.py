@@ -57,6 +57,7 @@ class Opens:
 
     def __init__(self, refusals: int = 0) -> None:
         self.streams: list[Queued] = []
+        self.opened: asyncio.Queue[Queued] = asyncio.Queue()
         self.refusals = refusals
         self.closed = False
 
@@ -64,8 +65,10 @@ class Opens:
         if self.refusals:
             self.refusals -= 1
             raise ProviderError("no room", retryable=True)
-        self.streams.append(self.make())
-        return self.streams[-1]
+        stream = self.make()
+        self.streams.append(stream)
+        self.opened.put_nowait(stream)
+        return stream
 
     def make(self) -> Queued:
         return Queued()
@@ -159,11 +162,18 @@ class TwilioApi:
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, dict[str, str]]] = []
+        self.authorization: list[tuple[str, str]] = []
+        self.asked = asyncio.Event()
         self.statuses: list[int] = []
         self.base = ""
 
     async def answer(self, request: web.Request) -> web.Response:
         self.requests.append((request.path, {k: str(v) for k, v in (await request.post()).items()}))
+        scheme, _, credentials = request.headers["Authorization"].partition(" ")
+        assert scheme == "Basic"
+        user, _, password = b64decode(credentials).decode().partition(":")
+        self.authorization.append((user, password))
+        self.asked.set()
         return web.json_response({}, status=self.statuses.pop(0) if self.statuses else 200)
 
 
@@ -203,7 +213,10 @@ def signature(url: str, form: dict[str, str] | None = None) -> str:
 class Twilio:
     """Twilio, towards a worker on a loopback port: rings, and opens the stream that the TwiML asks for."""
 
-    def __init__(self, http: aiohttp.ClientSession, port: int, *, get: bool = False) -> None:
+    def __init__(
+        self, http: aiohttp.ClientSession, port: int, *, get: bool = False, prefix: str = "/twilio"
+    ) -> None:
+        self._prefix = prefix
         self._http = http
         self._base = f"http://127.0.0.1:{port}"
         self._get = get
@@ -228,7 +241,7 @@ class Twilio:
     async def ring(self, call_sid: str = "CA1") -> tuple[str, str]:
         """Ask the number's webhook; the path and token of the stream that its TwiML wants."""
         form = {"CallSid": call_sid, "From": "15550100", "To": "15550101"}
-        status, twiml = await self.ask("/twilio/voice", form)
+        status, twiml = await self.ask(f"{self._prefix}/voice", form)
         assert status == 200 and twiml is not None
         return stream_of(twiml)
 
@@ -335,6 +348,12 @@ class Phone:
         else:
             self.cleared += 1
         return True
+
+    def abort(self) -> None:
+        """The network goes away."""
+        connection = self.websocket._response.connection
+        assert connection is not None and connection.transport is not None
+        connection.transport.abort()
 
     async def hang_up(self) -> None:
         """The caller hangs up."""

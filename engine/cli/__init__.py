@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from engine.cli import serve
+from engine.cli import demo, replay, serve
 
 app = typer.Typer(
     help="A real-time telephony media engine: a phone call in, a conversation out.",
@@ -13,10 +13,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-
-@app.callback()
-def _engine() -> None:
-    """Keep the commands' names even while there is only one."""
-
-
+app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
+app.command("replay")(replay.replay)

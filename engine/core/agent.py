@@ -282,6 +282,9 @@ class Agent:
             return
         step.emit(CancelVoice(reply.id))
         reply.split(index)
+        piece = reply.pieces[index]
+        if piece.start is not None:
+            self.playout.take_back(piece.start + piece.samples)
         self.advance(step)
 
     # --- the ear's side ---------------------------------------------------------------------------------
@@ -289,11 +292,12 @@ class Agent:
     def hear_mark(self, step: Step, name: str) -> None:
         """The carrier played up to a mark."""
         self.playout.echo(step, name)
-        if self.live is not None and self.playout.playing_since is not None:
+        since = self.playout.playing_since
+        if self.live is not None and since is not None:
             if not self._audible:
                 self._audible = True
-                self._stage(step, "first_heard")
-                step.emit(SpeechStarted(self.playout.playing_since, "agent"))
+                self._stage(step, "first_heard", since)
+                step.emit(SpeechStarted(since, "agent"))
             self._progress_at = step.now
             self.advance(step)
 
@@ -399,7 +403,7 @@ class Agent:
         self._stage(step, "first_text")
         step.emit(ReplyText(step.now, self.live.id, self.live.text))
 
-    def _stage(self, step: Step, stage: str) -> None:
+    def _stage(self, step: Step, stage: str, at: int | None = None) -> None:
         if self.live is not None and stage not in self.live.stages:
             self.live.stages.add(stage)
-            step.emit(ReplyStage(step.now, self.live.id, stage))
+            step.emit(ReplyStage(step.now if at is None else at, self.live.id, stage))

@@ -87,6 +87,7 @@ class Call:
         self._step.deadlines.set("join", policy.limits.join)
         self._to_say: list[ev.SayNow] = []
         self._failures = 0
+        self._wire_faults = 0
         self._transcriber_tries = 0
         self._transcriber_opened = 0
         self._drain_words = ""
@@ -101,7 +102,7 @@ class Call:
             ev.StreamOpened: self._on_stream_opened,
             ev.StreamStopped: self._on_stream_stopped,
             ev.StreamLost: self._on_stream_lost,
-            ev.CallerHungUp: lambda step, _: self._end(step, EndReason.CALLER_HUNG_UP),
+            ev.CallerHungUp: self._on_hung_up,
             ev.WireFault: self._on_wire_fault,
             ev.WriteStalled: self._on_write_stalled,
             ev.MediaGap: self._on_gap,
@@ -229,10 +230,16 @@ class Call:
             if self.line.leaving is not None:
                 self._stay(step)
             self.agent.begin(step, Kind.ANSWER if self.floor.pending else Kind.RETURNED)
+            self.floor.write_waiting(step)
             self.floor.pending = self._returned = False
             self.agent.think(step, self.conversation.messages)
-        elif self.line.leaving is not None and (self.line.strict or not self.caller.turn.open):
+        elif self.line.leaving is not None and (self.line.strict or not self._caller_goes_on):
             self._end(step, self.line.leaving)
+
+    @property
+    def _caller_goes_on(self) -> bool:
+        """The caller is saying something that may be more than noise."""
+        return bool(self.caller.turn.text) or (self.floor.talking and not self.idle.noise_ignored)
 
     def _update_idle(self, step: Step) -> None:
         turn = self.caller.turn
@@ -255,7 +262,9 @@ class Call:
         if ended.heard:
             self.conversation.agent_said(ended.heard)
             step.emit(MessageAdded(step.now, "assistant", ended.heard, reply=reply.id))
-            self.idle.agent_finished(step, ladder=reply.kind is Kind.INACTIVITY)
+            self.idle.agent_finished(step)
+        if reply.kind is Kind.INACTIVITY:
+            self.idle.climb(step)
 
     def _conclude(self, step: Step, ended: Ended) -> None:
         """A reply is over: it is written down, and what follows from it happens."""
@@ -303,7 +312,7 @@ class Call:
 
     def _gone(self, step: Step, leave: Leave) -> None:
         """The last words were heard. Nobody is hung up on while still speaking, unless the end is strict."""
-        if leave.strict or not (self.caller.speaking or self.caller.turn.open):
+        if leave.strict or not self._caller_goes_on:
             self._end(step, leave.reason)
             return
         if self.line.leaving is None:
@@ -326,13 +335,15 @@ class Call:
         """Set the reason and bring everything that is open to its end."""
         if self.line.over:
             return
-        self._keep_words(step)
         self._silence_agent(step)
+        self._keep_words(step)
+        self.caller.leave(step)
         self.tools.close(step)
         self.line.end(step, reason, detail)
 
     def _keep_words(self, step: Step) -> None:
         """Words of a turn that will not be answered any more are kept all the same."""
+        self.floor.write_waiting(step)
         if self.keypad.collecting:
             self._heard(step, keys.as_words(self.keypad.take(step)))
         text = self.caller.take().text
@@ -388,6 +399,12 @@ class Call:
         elif self.line.phase is not Phase.SEAM:
             self._end(step, EndReason.CALLER_HUNG_UP)
 
+    def _on_hung_up(self, step: Step, event: ev.CallerHungUp) -> None:
+        if self.line.phase is Phase.ENDING:
+            self.line.close(step)
+        else:
+            self._end(step, EndReason.CALLER_HUNG_UP)
+
     def _on_stream_lost(self, step: Step, event: ev.StreamLost) -> None:
         if self.line.phase is Phase.ENDING:
             self.line.close(step)
@@ -399,7 +416,8 @@ class Call:
             self.floor.release(step)
             if self.agent.state is AgentState.SPEAKING:
                 self.agent.hold(step)
-            self.line.open_seam(step, why, self.policy.limits.seam)
+            limits = self.policy.limits
+            self.line.open_seam(step, why, limits.transfer if self.line.transferring else limits.seam)
 
     def _alarm_seam(self, step: Step) -> None:
         if self.line.transferring:
@@ -409,7 +427,8 @@ class Call:
 
     def _on_wire_fault(self, step: Step, event: ev.WireFault) -> None:
         step.emit(Fault(step.now, "wire", event.kind))
-        if event.fatal:
+        self._wire_faults += 1
+        if event.fatal or self._wire_faults > self.policy.limits.wire_faults:
             self._end(step, EndReason.CONNECTION_ERROR, event.kind)
 
     def _on_write_stalled(self, step: Step, event: ev.WriteStalled) -> None:
@@ -513,11 +532,11 @@ class Call:
 
     def _on_interim(self, step: Step, event: ev.InterimWords) -> None:
         if not self.line.over:
-            self.floor.words(step, event.text, final=False)
+            self.floor.interim(step, event.text)
 
     def _on_final(self, step: Step, event: ev.FinalWords) -> None:
         if not self.line.over:
-            self.floor.words(step, event.text, final=True)
+            self.floor.final(step, event)
         elif event.text.strip():
             self.floor.remark(step, event.text.strip())
 
@@ -653,6 +672,8 @@ class Call:
             self.agent.say(step, due.message)
         elif leave is not None:
             self._leave(step, leave.reason, strict=strict)
+        else:
+            self.idle.climb(step)
 
     def _alarm_dead_air(self, step: Step) -> None:
         self.idle.fire_dead_air(step)

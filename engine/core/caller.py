@@ -139,6 +139,13 @@ class Caller:
             self.turn.opened_at = turn.speech_ended_at
         return turn
 
+    def leave(self, step: Step) -> None:
+        """The line is over; speech that was going on is over with it."""
+        if self.state is CallerState.TALKING:
+            step.emit(SpeechEnded(self.turn.speech_ended_at, "caller"))
+        self.state = CallerState.QUIET
+        self.burst = 0
+
     def _is_caller(self, step: Step, frame: CallerAudio) -> bool:
         turns = step.policy.turns
         if frame.level < self.echo.floor(step.now):

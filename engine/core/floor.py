@@ -14,13 +14,14 @@ from engine.core.caller import Caller, CallerTurn
 from engine.core.conversation import Conversation
 from engine.core.effects import FlushTranscriber
 from engine.core.endpointing import Evidence, Verdict
+from engine.core.events import FinalWords
 from engine.core.hands import Hands
 from engine.core.line import Line
 from engine.core.notes import Interrupted, MessageAdded, TurnAmended, TurnEnded, WordsRecognised
 from engine.core.policy import OnSound
 from engine.core.replies import Kind, Reply, Status
 from engine.core.step import Step
-from engine.core.words import words_of
+from engine.core.words import after_words, words_of
 
 ENDPOINT = "endpoint"
 HELD = "held"
@@ -48,9 +49,12 @@ class Floor:
         self._turn_ended_at: int | None = None
         self._assumed = ""
         """Interim words that were taken as final when the turn ended."""
+        self._last_final: FinalWords | None = None
+        self._waiting = ""
+        """What the caller said into something of the agent's that goes on: written when it is over."""
         self._noise = False
         """The sound that is going on has no words and is taken for noise."""
-        self._judged: tuple[tuple[str, bool, int], Verdict] | None = None
+        self._judged: tuple[Evidence, Verdict] | None = None
         self._owed = False
         """The answer to the last turn was dropped unheard."""
         self.pending = False
@@ -78,30 +82,40 @@ class Floor:
         elif self._bargein.active is not OnSound.IGNORE and self._is_long_speech(step):
             self._stop(step, "speech")
 
-    def words(self, step: Step, text: str, *, final: bool) -> None:
-        """The transcriber's words."""
+    def interim(self, step: Step, text: str) -> None:
+        """What the transcriber believes of the words since its last final."""
+        text = self._unassumed(text.strip(), final=False)
+        if self._is_echo(text):
+            return
+        self._caller.turn.interim = text
+        self._heard_words(step, text, final=False)
+
+    def final(self, step: Step, words: FinalWords) -> None:
+        """Words that the transcriber will not change any more."""
+        if words.start is not None and words == self._last_final:
+            return
+        self._last_final = words
         turn = self._caller.turn
-        text = text.strip()
-        if final and self._amends(step, text):
+        if self._amends(step, words.text.strip()):
             return
-        if final:
-            turn.interim = ""
-            turn.flush_answered = True
-        if text and self._is_echo(text):
-            if final:
-                self.remark(step, text)
+        text = self._unassumed(words.text.strip(), final=True)
+        turn.interim = ""
+        turn.flush_answered = True
+        if self._is_echo(text):
+            self.remark(step, text)
             return
         if text:
-            step.emit(WordsRecognised(step.now, text, final))
-            turn.words_at = step.now
-            self.spoke = True
-            self._noise = False
-        if final and text:
             turn.finals.append(text)
-        elif not final:
-            turn.interim = text
-        if text:
-            self._weigh(step)
+        self._heard_words(step, text, final=True)
+
+    def _heard_words(self, step: Step, text: str, *, final: bool) -> None:
+        if not text:
+            return
+        step.emit(WordsRecognised(step.now, text, final))
+        self._caller.turn.words_at = step.now
+        self.spoke = True
+        self._noise = False
+        self._weigh(step)
 
     def remark(self, step: Step, text: str) -> None:
         """Words that are kept, but are no turn."""
@@ -126,7 +140,7 @@ class Floor:
         """Weigh everything once more; called at the end of every step."""
         caller, turn = self._caller, self._caller.turn
         if not turn.open:
-            step.deadlines.cancel(ENDPOINT)
+            self._consider_sound(step)
         elif caller.speaking:
             self._bound(step)
         elif turn.open:
@@ -137,15 +151,31 @@ class Floor:
             self._decide(step, silence)
         self._open_mouth(step)
 
+    def _consider_sound(self, step: Step) -> None:
+        """Nothing was said; a sound that was no speech may still hold the agent."""
+        step.deadlines.cancel(ENDPOINT)
+        caller = self._caller
+        if self._bargein.active is OnSound.IGNORE or caller.burst or caller.sound_at is None:
+            return
+        at = caller.sound_at + step.policy.turns.resume_after
+        if step.now >= at:
+            self._resume(step, "no speech")
+        else:
+            step.deadlines.set(ENDPOINT, at)
+
+    @property
+    def talking(self) -> bool:
+        """The caller is saying something, or pausing in it, that is not mere noise."""
+        caller = self._caller
+        return (caller.speaking or caller.turn.opened_at is not None) and not self._noise
+
     def _open_mouth(self, step: Step) -> None:
         agent = self._agent
         reply = agent.live
         if reply is None:
             return
-        caller = self._caller
-        talking = (caller.speaking or caller.turn.opened_at is not None) and not self._noise
         begun = agent.playout.sent > 0
-        mouth_open = self._line.live and (begun or not talking or reply.uninterruptible)
+        mouth_open = self._line.live and (begun or not self.talking or reply.uninterruptible)
         if mouth_open is not agent.mouth_open:
             agent.mouth_open = mouth_open
             agent.advance(step)
@@ -204,11 +234,10 @@ class Floor:
 
     def _verdict(self, step: Step) -> Verdict:
         turn = self._caller.turn
-        key = (turn.text, turn.voted_over, self._adaptation)
-        if self._judged is None or self._judged[0] != key:
-            asked = self._conversation.last_said
-            evidence = Evidence(key[0], step.policy.language, asked, key[1], key[2])
-            self._judged = (key, endpointing.judge(evidence, step.policy.turns))
+        asked = self._conversation.last_said
+        evidence = Evidence(turn.text, step.policy.language, asked, turn.voted_over, self._adaptation)
+        if self._judged is None or self._judged[0] != evidence:
+            self._judged = (evidence, endpointing.judge(evidence, step.policy.turns))
         return self._judged[1]
 
     def _decide(self, step: Step, silence: int) -> None:
@@ -270,22 +299,35 @@ class Floor:
 
     def turn(self, step: Step, text: str) -> None:
         """The caller has said ``text``: it joins the conversation and is answered, now or when it can be."""
+        reply = self._agent.live
+        drafted = reply is not None and reply.status is Status.DRAFT
+        self.pending = True
+        self._owed = False
+        if reply is not None and not drafted and not self._unheard_answer(reply):
+            self._waiting = f"{self._waiting} {text}".strip()
+            return
+        self._write(step, text)
+        if reply is not None and drafted and reply.draft_text == self._conversation.open_turn:
+            self.pending = False
+            self._agent.choose(step)
+            self._hands.chosen(step)
+        elif reply is not None:
+            self._drop(step, reply)
+            self._owed = False
+
+    def write_waiting(self, step: Step) -> None:
+        """What the agent was speaking over, if the caller said anything: it stands after the agent's words."""
+        text, self._waiting = self._waiting, ""
+        if text:
+            self._write(step, text)
+
+    def _write(self, step: Step, text: str) -> None:
         so_far = self._conversation.open_turn
         if so_far is None:
             self._conversation.caller_said(text)
             step.emit(MessageAdded(step.now, "user", text))
         else:
             self._amend(step, f"{so_far} {text}")
-        reply = self._agent.live
-        drafted = reply is not None and reply.status is Status.DRAFT
-        if reply is not None and drafted and reply.draft_text == self._conversation.open_turn:
-            self._agent.choose(step)
-            self._hands.chosen(step)
-            return
-        if reply is not None and (drafted or self._unheard_answer(reply)):
-            self._drop(step, reply)
-        self.pending = True
-        self._owed = False
 
     def _amend(self, step: Step, text: str) -> None:
         self._conversation.amend_turn(text)
@@ -423,6 +465,18 @@ class Floor:
         said = set(words_of(reply.text))
         return bool(said) and set(words_of(text)) <= said
 
+    def _unassumed(self, text: str, *, final: bool) -> str:
+        """The text without the words that an earlier turn has taken already, as they stood."""
+        assumed = words_of(self._assumed)
+        if not assumed:
+            return text
+        if final:
+            self._assumed = ""
+        spoken = words_of(text)
+        same = next((i for i, (a, b) in enumerate(zip(assumed, spoken, strict=False)) if a != b), None)
+        shared = min(len(assumed), len(spoken)) if same is None else same
+        return after_words(text, len(assumed)) if shared * 2 >= len(assumed) else text
+
     def _amends(self, step: Step, text: str) -> bool:
         """A late final for words that were taken as they stood: it may change the turn that is over."""
         assumed, turn = self._assumed, self._caller.turn
@@ -439,5 +493,6 @@ class Floor:
         reply = self._agent.live
         if reply is not None and self._unheard_answer(reply):
             self._drop(step, reply)
+            self._owed = False
             self.pending = True
         return True

@@ -36,14 +36,16 @@ class Idle:
         self._arm_dead_air(step)
         self._arm_ladder(step)
 
-    def agent_finished(self, step: Step, *, ladder: bool = False) -> None:
-        """The caller heard the last word of something the agent said (with ``ladder``: of a ladder step)."""
+    def agent_finished(self, step: Step) -> None:
+        """The caller heard the last word of something that the agent said."""
         self._arm_dead_air(step)
         idle = step.policy.idle
         if idle.awaiting_messages and self._spoken < idle.awaiting_most:
             self._arm(step, AWAITING, idle.awaiting_after)
-        if ladder:
-            self._arm_ladder(step)
+
+    def climb(self, step: Step) -> None:
+        """The ladder's step is done, its message heard or not: the next one waits from here."""
+        self._arm_ladder(step)
 
     def caller_spoke(self, step: Step) -> None:
         """Words or keys of the caller: what waits for them starts anew."""

@@ -78,12 +78,11 @@ class Line:
         """Set the reason, tell the carrier if it does not know, and close when it has answered."""
         if self.over:
             return
-        was = self.phase
         self.reason = reason
         self.phase = Phase.ENDING
         step.deadlines.clear()
         step.emit(Ending(step.now, reason, detail))
-        if was is Phase.CREATED or reason in BY_THE_OTHER_SIDE or not step.policy.carrier.hangs_up:
+        if reason in BY_THE_OTHER_SIDE or not step.policy.carrier.hangs_up:
             self.close(step)
             return
         step.emit(HangUp())

@@ -72,6 +72,11 @@ class Playout:
         self._audio += payload
         self.given += len(payload)
 
+    def take_back(self, position: int) -> None:
+        """Forget the audio from ``position`` on, as far as none of it was sent."""
+        self.given = min(self.given, max(position, self.sent))
+        del self._audio[self.given - self._base :]
+
     def finish(self) -> None:
         """The reply has all its audio; the last frame is filled with silence."""
         if self.complete:
@@ -132,11 +137,10 @@ class Playout:
         if self.ducked:
             payload = attenuate(payload, step.policy.turns.duck_db)
         if self._run is None or self._dry_at < step.now:
-            first = self._run is None
             self._run = _Run(self._cursor, step.now)
             self._dry_at = step.now
-            if first:
-                self._marked = self._cursor
+            self._marked = self._cursor
+            self._echoed = None
         step.emit(SendAudio(payload))
         self._echo.played(self._dry_at, level_dbfs(payload))
         self._flight.append((self._cursor, payload, self._run))
@@ -169,9 +173,13 @@ class Playout:
         self._hear(step, at)
 
     def position(self, now: int) -> int:
-        """How far the caller has heard at call time ``now``, by the last mark and the clock."""
+        """What the carrier is playing at call time ``now``, by the last mark and the clock.
+
+        Where a stretch was sent again, this lies before ``heard``; as long as none of its marks came back,
+        it is the stretch's start.
+        """
         if self._echoed is None:
-            return self.heard
+            return self._flight[0][0] if self._flight else self._cursor
         at, when = self._echoed
         limit = self._marks[0] if self._marks else at
         return max(min(at + (now - when) * BYTES_PER_MS, limit), at)

@@ -12,8 +12,10 @@ from engine.core.playout import BYTES_PER_MS, Playout
 from engine.core.policy import Policy
 from engine.core.speakable import Segmenter, clean
 
-UNKNOWN_MS_PER_CHARACTER = 65
-"""Speaking time of a character where nothing better is known: about 15 characters a second."""
+USUAL_PACE = 65
+"""Speaking time of a character, ms, where nothing better is known: about 15 characters a second."""
+SLOW_PACE = 120
+"""The same for a slow voice: who must not claim a word that was not heard reckons with it."""
 
 
 class Kind(StrEnum):
@@ -140,15 +142,21 @@ class Reply:
         return self.text_done and all(piece.done for piece in self.pieces)
 
     def split(self, index: int) -> None:
-        """The voice broke off in a piece: what its audio holds stays, the rest becomes a piece of its own."""
+        """The voice broke off in a piece: its whole words stay, the rest becomes a piece of its own.
+
+        Audio of a word that is not whole no longer belongs to the piece; see `Piece.samples`.
+        """
         piece = self.pieces[index]
-        texts = piece.text.split()
-        given = sum(word.start < piece.samples for word in self._words(piece))
-        piece.text = " ".join(texts[:given])
-        piece.words = piece.words[:given]
+        texts, words = piece.text.split(), self._words(piece, USUAL_PACE)
+        ends = [word.start for word in words[1:]]
+        whole = sum(end <= piece.samples for end in ends)
+        if whole < len(words):
+            piece.samples = min(piece.samples, words[whole].start)
+        piece.text = " ".join(texts[:whole])
+        piece.words = piece.words[:whole]
         piece.done = True
-        if texts[given:]:
-            self.pieces.insert(index + 1, Piece(" ".join(texts[given:])))
+        if texts[whole:]:
+            self.pieces.insert(index + 1, Piece(" ".join(texts[whole:])))
 
     # --- what was heard -------------------------------------------------------------------------------
 
@@ -191,12 +199,15 @@ class Reply:
                 return index
         return len(words)
 
-    def _words(self, piece: Piece) -> list[SpokenWord]:
-        """The piece's words with their positions: the voice's own, or else by their share of characters."""
+    def _words(self, piece: Piece, pace: int = SLOW_PACE) -> list[SpokenWord]:
+        """The piece's words with their positions: the voice's own, or else by their share of characters.
+
+        ``pace`` (ms a character) is what to reckon with while the length of the audio is not known.
+        """
         if piece.words:
             return piece.words
         total = max(len(piece.text), 1)
-        samples = piece.samples if piece.done else total * UNKNOWN_MS_PER_CHARACTER * BYTES_PER_MS
+        samples = piece.samples if piece.done else total * pace * BYTES_PER_MS
         words, at = [], 0
         for text in piece.text.split():
             words.append(SpokenWord(text, samples * at // total))

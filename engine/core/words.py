@@ -18,6 +18,14 @@ def words_of(text: str) -> tuple[str, ...]:
     return tuple(word.lower().replace("’", "'") for word in _WORD.findall(text))
 
 
+def after_words(text: str, count: int) -> str:
+    """What follows the first ``count`` words of a text."""
+    for number, word in enumerate(_WORD.finditer(text), start=1):
+        if number > count:
+            return text[word.start() :]
+    return "" if count else text
+
+
 def strip_phrases(words: tuple[str, ...], phrases: Iterable[str]) -> tuple[str, ...]:
     """What is left of ``words`` when every occurrence of the phrases is taken out, the longest first."""
     parts = sorted((words_of(phrase) for phrase in phrases), key=len, reverse=True)

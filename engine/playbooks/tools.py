@@ -23,7 +23,7 @@ CALENDAR: dict[str, tuple[str, ...]] = {
 
 
 def find_slots(*, day: str, time: str = "") -> dict[str, Any]:
-    """Find the free times of a day (``"tuesday"``); with ``time`` (``"10:30"``) also whether that one is free."""
+    """Find the free times of a day (``"tuesday"``); with ``time`` (``"10:30"``) whether it is free."""
     times = CALENDAR.get(day.lower(), ())
     return {"day": day, "times": list(times), "free": time in times}
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import aiohttp
@@ -63,7 +63,7 @@ class TwilioAccount:
     """Whose calls they are. ``api_base`` is Twilio's own unless a stand-in is meant."""
 
     sid: str
-    auth_token: str
+    auth_token: str = field(repr=False)
     api_base: str = API_BASE
 
 

@@ -9,6 +9,7 @@ event. There is one timer, `Call.wake_at`.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -183,7 +184,7 @@ class Session:
                 self.dispatch(lost)
 
     def on_freed(self, done: Callable[[], object]) -> None:
-        """Have ``done`` called once, when the call is over and all that it held is freed."""
+        """Have ``done`` called, and awaited if need be, when the call is over and its providers are freed."""
         self._when_freed.append(done)
 
     def add_listener(self, listener: Listener) -> None:
@@ -292,7 +293,9 @@ class Session:
             self._tasks.cancel()
         for done in self._when_freed:
             try:
-                done()
+                result = done()
+                if inspect.isawaitable(result):
+                    await result
             except Exception:
                 _log.exception("call %s could not be put away", self.call_id)
         self._freed.set()

@@ -8,6 +8,7 @@ import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,8 +21,8 @@ from engine.core.policy import Policy
 from engine.errors import EngineError
 from engine.providers.registry import Providers
 from engine.providers.silero_model import find_model
+from engine.records.folder import CallFolder
 from engine.records.record import CallFacts
-from engine.runtime.call_files import CallFiles
 from engine.runtime.carrier import CarrierLeg, StreamOnlyLeg, TwilioAccount, TwilioRest
 from engine.runtime.lag import LoopLag
 from engine.runtime.outfit import Outfit, Outfits
@@ -192,7 +193,7 @@ class Worker:
             if agent is None:
                 return None
             session = self._start(call_id, agent, caller, make_leg(call_id))
-        except (EngineError, OSError):
+        except EngineError:
             _log.exception("a call could not be made")
             return None
         session.dispatch(Created())
@@ -217,9 +218,9 @@ class Worker:
                 configuration=effective(agent),
                 metadata=agent.metadata,
             )
-            files = CallFiles(self.settings.calls / call_id, facts, policy, recording=agent.record.audio)
-            session.add_listener(files.step)
-            session.on_freed(files.close)
+            folder = CallFolder(self.settings.calls, facts, policy, recording=agent.record.audio)
+            session.add_listener(folder.on_step)
+            session.on_freed(partial(asyncio.to_thread, folder.close))
         for watch in self._watch:
             session.add_listener(watch(session))
         self.sessions[call_id] = session

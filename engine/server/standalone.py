@@ -83,7 +83,9 @@ async def _until_drained(worker: Worker, drain: float) -> None:
         again = asyncio.ensure_future(signals.get())
         await asyncio.wait((draining, again), return_when=asyncio.FIRST_COMPLETED)
         again.cancel()
-        draining.cancel()
+        if not draining.done():
+            draining.cancel()
+            await worker.drain(0)
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)

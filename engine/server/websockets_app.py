@@ -5,6 +5,7 @@ That library reads GET requests only, so the number's webhook must be set to GET
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from engine.runtime.socket import WebSocketWriter
@@ -50,11 +51,14 @@ class WebSocketsApp:
 
     async def __call__(self, connection: ServerConnection) -> None:
         """Serve one media socket to its end."""
+        from websockets.exceptions import ConnectionClosedError
+
         writer = WebSocketWriter(connection.send, connection.close)
         stream = self._door.open_stream(writer)
         try:
-            async for message in connection:
-                stream.receive(message)
+            with suppress(ConnectionClosedError):
+                async for message in connection:
+                    stream.receive(message)
         finally:
             stream.lost()
             writer.lost()

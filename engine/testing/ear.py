@@ -63,8 +63,7 @@ class Ear:
         self.end = 0
         """When all that the phone holds will have been played (samples of call time)."""
         self._cleared = False
-        self._counted = 0
-        self._played = 0
+        self._runs: list[tuple[int, int]] = []
         self._next = 0
         self._until = 0
         self._word_starts: list[int] = []
@@ -77,6 +76,8 @@ class Ear:
         """Audio reached the phone at call time ``arrived`` (ms) and is played after what is there."""
         at = max(self.end, arrived * BYTES_PER_MS)
         self.end = at + len(payload)
+        begun = self._runs.pop()[0] if self._runs and self._runs[-1][1] == at else at
+        self._runs.append((begun, self.end))
         for cutting in self.tape.find(payload):
             part, payload = payload[: cutting.length], payload[cutting.length :]
             place = cutting.start
@@ -91,6 +92,10 @@ class Ear:
         self._cleared = True
         cut = at * BYTES_PER_MS
         self.end = min(self.end, cut)
+        while self._runs and self._runs[-1][1] > cut:
+            start, _ = self._runs.pop()
+            if start < cut:
+                self._runs.append((start, cut))
         while self.spans and self.spans[-1].start >= cut:
             self._cleared |= self.spans.pop().after_clear
         if self.spans and self.spans[-1].end > cut:
@@ -100,13 +105,9 @@ class Ear:
     # --- what a test asks -----------------------------------------------------------------------------
 
     def played(self, now: int) -> int:
-        """Samples of sound played by call time ``now`` (ms), which must not go back."""
+        """Samples played by call time ``now`` (ms), silent ones included."""
         until = now * BYTES_PER_MS
-        while self._counted < len(self.spans) and self.spans[self._counted].end <= until:
-            self._played += len(self.spans[self._counted].payload)
-            self._counted += 1
-        rest = self.spans[self._counted :]
-        return self._played + sum(min(span.end, until) - span.start for span in rest if span.start < until)
+        return sum(min(end, until) - start for start, end in self._runs if start < until)
 
     def sounding(self, now: int) -> bool:
         """Whether the agent is to be heard at call time ``now`` (ms)."""

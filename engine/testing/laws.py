@@ -104,10 +104,10 @@ class Laws:
         self._ended: set[int] = set()
         self._answers: set[int] = set()
         self._generating: dict[int, int] = {}
+        self._asked: set[int] = set()
         self._wanted_by: dict[str, set[int]] = {}
         self._running: set[str] = set()
         self._started: set[str] = set()
-        self._sound_since: int | None = None
         self._worded = False
         self._finals: list[str] = []
         self._said_by_caller: list[str] = []
@@ -318,7 +318,13 @@ class Laws:
 
     def _model_asked(self, effect: StartModel) -> None:
         self._generating[effect.reply] = effect.attempt
-        self._check_heard(effect.messages[self._given_messages :])
+        messages = effect.messages[self._given_messages :]
+        if effect.reply in self._asked:
+            # Asked to go on with its own reply, the model is shown what that says already, heard or not.
+            users = [number for number, message in enumerate(messages) if message.role == "user"]
+            messages = messages[: users[-1]] if users else ()
+        self._asked.add(effect.reply)
+        self._check_heard(messages)
 
     def _model_over(self, event: ModelDone | ModelFailed) -> None:
         if self._generating.get(event.reply) == event.attempt:
@@ -329,7 +335,6 @@ class Laws:
 
     def _speech(self, note: SpeechStarted | SpeechEnded) -> None:
         if note.who == "caller":
-            self._sound_since = note.at if isinstance(note, SpeechStarted) else None
             self._worded = False
 
     def _words(self, note: WordsRecognised) -> None:
@@ -339,9 +344,10 @@ class Laws:
         if note.clock not in _IDLE_CLOCKS or self._ear is None:
             return
         broken = "9", f"{note.clock} fired while "
-        sounding = self._sound_since is not None and self._call.caller.speaking
-        if sounding and self._sound_since is not None:
-            capped = self._now - self._sound_since >= self._policy.idle.noise_cap and not self._worded
+        if self._call.caller.speaking:
+            # Noise may hold a clock for the cap in all; how long it did is not to be seen, the silence is.
+            silent = self._now - (self._ear.silent_since(self._now) or 0)
+            capped = silent >= self._policy.idle.noise_cap and not self._worded
             self._demand(capped, broken[0], broken[1] + "the caller speaks")
         self._demand(not self._ear.sounding(self._now), broken[0], broken[1] + "the agent is to be heard")
         self._demand(not self._running, broken[0], broken[1] + f"{sorted(self._running)} are running")

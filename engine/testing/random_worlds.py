@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
+from engine.core.call import Call
 from engine.core.events import Drain, Event, HangUpNow, SayNow, TransferNow, Urgency, UserText
 from engine.core.policy import Opening, Policy
 from engine.testing.caller import Caller
@@ -36,15 +37,16 @@ _REPLIES: tuple[Reply, ...] = (
 )  # fmt: skip
 
 
-def random_world(seed: int, *, call: Callable[[Policy], CallLike] | None = None) -> World:
-    """A world that was drawn; it ends within about two minutes of call time. Run it."""
+def random_world(seed: int, *, call: Callable[[Policy], CallLike] = Call) -> World:
+    """A world that was drawn; most end within a minute or two of call time. Run it."""
     rng = random.Random(seed)
     policy = Policy(opening=Opening(message="Good evening, how can I help you?"), tools=TOOLS)
     if rng.random() < 0.5:
         policy = replace(random_policy(rng), medium="voice")
     voice = ScriptedVoice(
         first_audio_ms=rng.choice((0, 80, 900)), realtime_factor=rng.choice((0.8, 2, 5, 50)),
-        chunk_ms=rng.choice((20, 100, 730)), word_times=rng.random() < 0.8, faults=_faults(rng), late=rng.random() < 0.2,
+        chunk_ms=rng.choice((20, 100, 730)), word_times=rng.random() < 0.8,
+        faults=_faults(rng), late=rng.random() < 0.2,
     )  # fmt: skip
     model = ScriptedModel(
         rng.choices(_REPLIES, k=6), first_token_ms=rng.choice((0, 150, 1_200)), faults=_faults(rng),
@@ -58,7 +60,9 @@ def random_world(seed: int, *, call: Callable[[Policy], CallLike] | None = None)
     }
     world = World(
         policy, caller=_caller(rng), phone=_phone(rng), transcriber=_transcriber(rng), model=model, voice=voice,
-        tools=tools, carrier=carrier, loop_stalls=_intervals(rng, 300), **({} if call is None else {"call": call}),
+        tools=tools, carrier=carrier,
+        loop_stalls=_intervals(rng, 300), max_ms=400_000,
+        call=call,
     )  # fmt: skip
     if rng.random() < 0.3:
         world.at(rng.randrange(40_000), _from_outside(rng))
@@ -68,9 +72,8 @@ def random_world(seed: int, *, call: Callable[[Policy], CallLike] | None = None)
 def _caller(rng: random.Random) -> Caller:
     caller = Caller(joins=rng.choice((0, 0, 0, 700)))
     for _ in range(rng.randrange(8)):
-        cue: Cue = rng.choice(
-            (agent_silent(rng.choice((50, 300, 3_000))), agent_speaking(rng.choice((0, 400, 1_500))))
-        )
+        silent, speaking = rng.choice((50, 300, 3_000)), rng.choice((0, 400, 1_500))
+        cue: Cue = rng.choice((agent_silent(silent), agent_speaking(speaking)))
         drawn = rng.random()
         if drawn < 0.7:
             text = rng.choice(_SAID)
@@ -83,11 +86,7 @@ def _caller(rng: random.Random) -> Caller:
             caller.drops(when=cue, back_after=rng.choice((0, 900, None)))
     if rng.random() < 0.3:
         caller.noise(rng.randrange(20_000), rng.choice((500, 5_000, 30_000)))
-    return (
-        caller.hangs_up(pause=rng.choice((0, 4_000, 40_000)))
-        if rng.random() < 0.7
-        else caller.hangs_up(at=90_000)
-    )
+    return caller.hangs_up(pause=rng.choice((0, 4_000, 40_000)))
 
 
 def _phone(rng: random.Random) -> Phone:
@@ -99,8 +98,10 @@ def _phone(rng: random.Random) -> Phone:
 
 def _transcriber(rng: random.Random) -> ScriptedTranscriber:
     return ScriptedTranscriber(
-        ready_ms=rng.choice((0, 200)), interim_every=rng.choice((None, 100, 400)),
-        final_delay=rng.choice((0, 100, 1_500)), endpointing_ms=rng.choice((None, None, 300)), votes=rng.random() < 0.5,
+        ready_ms=rng.choice((0, 200)),
+        interim_every=rng.choice((None, 100, 400)),
+        final_delay=rng.choice((0, 100, 1_500)), endpointing_ms=rng.choice((None, None, 300)),
+        votes=rng.random() < 0.5,
         repeats=rng.random() < 0.1, after_close=rng.choice(("", "", "too late")),
         faults=rng.choice((None, None, None, [Fails(3_000)], [Refuses()], Stalls(5_000), Silent())),
     )  # fmt: skip

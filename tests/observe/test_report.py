@@ -17,6 +17,7 @@ from engine.observe.report import Report, render
 from engine.observe.timeline import Timeline
 from engine.observe.waveform import Waveform
 from engine.records.record import RecordFold
+from engine.records.transcript import Line
 
 
 class Page(HTMLParser):
@@ -117,33 +118,34 @@ def test_what_was_said_is_text_and_never_markup(html: str, page: Page) -> None:
     assert f"I would like {ATTACK} please" in said
 
 
+def page_where_everyone_says(text: str) -> Page:
+    line = Timeline()
+    for note in (
+        nt.Joined(0),
+        nt.TurnEnded(900, text, 100, 800, text),
+        nt.Fault(900, text, text),
+        nt.ClockFired(900, text),
+        nt.KeysPressed(900, text),
+        nt.ToolStarted(900, "t", text, text),
+        nt.ToolEnded(950, "t", text, text),
+        nt.Interrupted(900, "stop", 800, text),
+        nt.Ending(1_000, nt.EndReason.AGENT_HUNG_UP, text),
+        nt.Closed(1_000, nt.EndReason.AGENT_HUNG_UP),
+    ):
+        line.add(note)
+    said = Line(role="tool", text=text, start=0.1, end=0.2, name=text, arguments=text)
+    wave = Waveform(b"\x01", b"\x01", b"")
+    return Page(render(Report(text, text, text, [(text, text)], line, [said], wave, text)))
+
+
 @pytest.mark.parametrize(
     "hostile", ['"><img src=x onerror=alert(1)>', "</script><b>", "' onclick='x", "{{script}}"]
 )
 def test_hostile_text_anywhere_adds_no_element(hostile: str) -> None:
-    line = Timeline()
-    for note in (
-        nt.Joined(0),
-        nt.TurnEnded(900, hostile, 100, 800, hostile),
-        nt.Fault(900, hostile, hostile),
-        nt.ClockFired(900, hostile),
-        nt.KeysPressed(900, hostile),
-        nt.ToolStarted(900, "t", hostile, hostile),
-        nt.ToolEnded(950, "t", hostile, hostile),
-        nt.Interrupted(900, "stop", 800, hostile),
-        nt.Ending(1_000, nt.EndReason.AGENT_HUNG_UP, hostile),
-        nt.Closed(1_000, nt.EndReason.AGENT_HUNG_UP),
-    ):
-        line.add(note)
-    report = Report(hostile, hostile, hostile, [(hostile, hostile)], line, [], None, hostile)
-    html = render(report)
-    tame = render(replace(report, call_id="x", direction="x", when="x", facts=[("x", "x")]))
-    page = Page(html)
-    assert len(page.elements) == len(Page(tame).elements)
-    assert not [
-        tag for tag, attrs in page.elements if tag in ("img", "b") and "style" not in attrs and "src" in attrs
+    page, tame = page_where_everyone_says(hostile), page_where_everyone_says("hello")
+    assert [(tag, list(attrs)) for tag, attrs in page.elements] == [
+        (tag, list(attrs)) for tag, attrs in tame.elements
     ]
-    assert not [attrs for _, attrs in page.elements if any(name.startswith("on") for name in attrs)]
     assert hostile in page.text
 
 

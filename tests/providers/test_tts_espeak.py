@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
+import sys
 
 import pytest
 from voice_conformance import SENTENCE, VoiceConformance, by_piece, collect, speak, speech_level
 
+from engine.audio import mulaw
 from engine.audio.level import level_dbfs
 from engine.core.events import VoiceDone
-from engine.errors import EngineError
+from engine.errors import EngineError, MissingExtra
 
 pytest.importorskip("espeakng_loader", reason="the extra 'local' is not installed")
+pytest.importorskip("numpy", reason="the extra 'local' is not installed")
+
+import numpy
 
 from engine.providers.tts.espeak import EspeakVoice, voices
 
@@ -67,16 +73,43 @@ async def test_speed_is_a_factor(speed: float) -> None:
 
 
 async def test_a_word_begins_where_its_sound_begins() -> None:
-    (spoken,) = await speak(EspeakVoice(), "Well. Tomorrow.")
+    (spoken,) = await speak(EspeakVoice(), "Yes. No.")
     start = spoken.words[1].start
+    assert start > 1600
     assert level_dbfs(spoken.audio[start - 800 : start - 80]) < -50
     assert level_dbfs(spoken.audio[start : start + 1600]) > -35
 
 
+def pitch_hz(audio: bytes) -> float:
+    """The median pitch of the voiced frames, by autocorrelation between 70 and 400 Hz."""
+    samples = numpy.frombuffer(mulaw.decode(audio), "<i2").astype(float)
+    pitches = []
+    for frame in samples[: len(samples) // 400 * 400].reshape(-1, 400):
+        match = numpy.correlate(frame, frame, "full")[399:]
+        lag = 20 + int(match[20:115].argmax())
+        if match[lag] > 0.5 * match[0] > 0:
+            pitches.append(8000 / lag)
+    return statistics.median(pitches)
+
+
 async def test_speakers_and_pitch_sound_different() -> None:
-    settings: list[dict[str, object]] = [{}, {"voice": "f3"}, {"voice": "de+f3"}, {"pitch": 80}]
-    sounds = [(await speak(EspeakVoice(**options), SENTENCE))[0] for options in settings]  # type: ignore[arg-type]
-    assert len({spoken.audio for spoken in sounds}) == len(settings)
+    low, normal, high, woman = [
+        (await speak(voice, SENTENCE))[0]
+        for voice in (EspeakVoice(pitch=10), EspeakVoice(), EspeakVoice(pitch=90), EspeakVoice(voice="f3"))
+    ]
+    assert pitch_hz(low.audio) * 1.15 < pitch_hz(normal.audio) < pitch_hz(high.audio) / 1.15
+    assert pitch_hz(woman.audio) > 1.15 * pitch_hz(normal.audio)
+
+
+async def test_a_language_before_the_speaker_takes_the_languages_place() -> None:
+    voices_of = (
+        EspeakVoice("en", voice="de+f3"),
+        EspeakVoice("de", voice="f3"),
+        EspeakVoice("en", voice="f3"),
+    )
+    mixed, german, english = [(await speak(voice, "Ja, 25 Euro"))[0] for voice in voices_of]
+    assert mixed.ms == pytest.approx(german.ms, rel=0.03)
+    assert mixed.ms != pytest.approx(english.ms, rel=0.03)
 
 
 def test_every_listed_speaker_is_accepted() -> None:
@@ -103,3 +136,9 @@ def test_every_listed_speaker_is_accepted() -> None:
 def test_a_wrong_setting_is_refused_by_name(settings: dict[str, object], field: str) -> None:
     with pytest.raises(EngineError, match=f"^{field}: "):
         EspeakVoice(**settings)  # type: ignore[arg-type]
+
+
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "espeakng_loader", None)
+    with pytest.raises(MissingExtra, match=r"espeakng-loader .*engine\[local\]"):
+        EspeakVoice()

@@ -69,7 +69,7 @@ async def test_words_begin_where_their_sound_begins() -> None:
 async def test_a_cancelled_piece_ends_its_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    fake_flite(tmp_path, monkeypatch, f"exec sleep 600 3>'{pipe}'")
+    fake_flite(tmp_path, monkeypatch, f"exec sleep {2 * PATIENCE} 3>'{pipe}'")
     stream = await FliteVoice().open()
     stream.say(1, 0, "Never heard.")
     reader = await asyncio.to_thread(pipe.open, "rb")  # returns when a process has opened its end

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import pytest
-from voice_conformance import collect, silent_ms
+from voice_conformance import PATIENCE, collect, silent_ms
 
 from engine.audio import mulaw
 from engine.audio.level import level_dbfs
@@ -45,7 +45,7 @@ async def test_streams_take_turns_piece_by_piece(thread: ThreadPoolExecutor) -> 
         done(piece, stream)
 
     gate = Event()
-    thread.submit(gate.wait)
+    thread.submit(gate.wait, PATIENCE)
     long, short = LocalStream(thread, speak), LocalStream(thread, speak)
     for piece in range(4):
         long.say(1, piece, f"long {piece}")
@@ -65,14 +65,14 @@ async def test_cancel_stops_the_piece_at_work(thread: ThreadPoolExecutor) -> Non
             wanted.append(stream.give(piece, [VoiceAudio(1, 0, b"before")]))
             stream.when_cancelled(piece, stopped.set)
             started.set()
-            stopped.wait()
+            assert stopped.wait(PATIENCE)
             wanted.append(stream.give(piece, [VoiceAudio(1, 0, b"after")]))
         done(piece, stream)
 
     stream = LocalStream(thread, speak)
     stream.say(1, 0, "one")
     stream.say(1, 1, "two")
-    started.wait()
+    assert started.wait(PATIENCE)
     stream.cancel(1)
     stream.say(2, 0, "three")
     assert await collect(stream, 1) == [VoiceDone(2, 0)]
@@ -105,7 +105,7 @@ async def test_what_goes_wrong_fails_the_piece_and_not_the_stream(thread: Thread
 async def test_the_queue_is_bounded(thread: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "MOST_WAITING", 2)
     gate = Event()
-    thread.submit(gate.wait)
+    thread.submit(gate.wait, PATIENCE)
     stream = LocalStream(thread, done)
     for piece in range(3):
         stream.say(1, piece, "text")

@@ -18,7 +18,7 @@ from engine.providers.contracts import Voice, VoiceEvent, VoiceStream
 
 SENTENCE = "Good morning, your order  will be ready at half past nine - is that fine?"
 LONG = "The weather was fine and the sea was calm when the ship left the harbour at last. " * 12
-PATIENCE = 30  # seconds until a voice that gives nothing has failed
+PATIENCE = 10  # seconds until a voice that gives nothing has failed
 
 
 @dataclass

@@ -56,10 +56,7 @@ class Bench:
         """Open a stream; it has said that it is ready."""
         assert self.vendor is not None
         self.transcription.open()
-        before = len(self.vendor.streams)
-        while len(self.vendor.streams) == before:
-            await asyncio.sleep(0)
-        stream = self.vendor.streams[-1]
+        stream = await self.vendor.opened.get()
         stream.events.put_nowait(TranscriberReady())
         assert await self.told.get() == TranscriberReady()
         assert isinstance(stream, Stream)

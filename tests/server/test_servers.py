@@ -120,12 +120,18 @@ async def test_a_call_survives_malformed_messages(serve: Serve) -> None:
         assert session.reason is EndReason.CALLER_HUNG_UP
 
 
-async def test_a_socket_that_breaks_is_a_seam_that_a_new_stream_closes(serve: Serve) -> None:
+@pytest.mark.parametrize("how", ["closed", "aborted"])
+async def test_a_socket_that_breaks_is_a_seam_that_a_new_stream_closes(
+    serve: Serve, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
     worker = Worker(greeter(), settings(), providers=stand_ins("are you there"))
     async with serve(worker) as twilio:
         phone = await twilio.call()
         await phone.listen(PIECE)
-        await phone.websocket.close()
+        if how == "closed":
+            await phone.websocket.close()
+        else:
+            phone.abort()
         path, token = await twilio.ring()
         (session,) = worker.sessions.values()
         again = await twilio.open(path, token)
@@ -133,6 +139,7 @@ async def test_a_socket_that_breaks_is_a_seam_that_a_new_stream_closes(serve: Se
         await again.listen(PIECE)
         await again.hang_up()
         await session.wait_closed()
+        assert [record for record in caplog.records if record.levelname == "ERROR"] == []
         assert ("user", "are you there") in [(m.role, m.text) for m in session.call.messages]
         assert session.reason is EndReason.CALLER_HUNG_UP
 

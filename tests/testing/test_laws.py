@@ -136,6 +136,15 @@ def test_4_what_the_model_is_shown_was_heard() -> None:
         Trial().step(StartModel(1, 0, (Message("assistant", "never"),)))
 
 
+def test_4_a_reply_that_goes_on_may_know_what_it_is_saying() -> None:
+    trial = Trial()
+    asked, saying = Message("user", "hi"), Message("assistant", "one moment")
+    trial.step(StartModel(1, 0, (asked,)))
+    trial.step(StartModel(1, 1, (asked, saying)))
+    with breaks("4"):
+        trial.step(StartModel(1, 2, (saying, asked)))
+
+
 def test_4_given_messages_and_written_ones_need_no_ear() -> None:
     given = Message("assistant", "before")
     trial = Trial(replace(POLICY, prompt="Be kind.", initial_messages=(given,)))

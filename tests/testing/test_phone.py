@@ -133,6 +133,7 @@ def test_padding_is_silence_and_tones_are_sound_of_nobody() -> None:
     bench.phone.audio(bytes((0x20, 0xA0)) * 400)
     assert bench.words(5_000)[0] == ("one", 40, 240)
     assert bench.ear.silence_after(100) == 740
+    assert bench.ear.played(2_000) == (40 + 700 + 20 + 100) * 8
     assert bench.ear.spans[-1].reply is None
     assert bench.ear.sound_after(745) == 760
 

@@ -77,20 +77,26 @@
     scroll.scrollLeft = second * pps - anchor;
     draw();
   }
-  // Labels that would cover the one before them go to the second row, where there is one, or wait for more zoom.
-  const pins = [[".pin.turn, .pin.intr", 1], [".pin.low", 2]].map(([kind, rows]) => [rows, [...inner.querySelectorAll(kind)]
-    .map((pin) => ({ pin, second: Number(pin.style.getPropertyValue("--s")), wide: pin.offsetWidth }))
-    .sort((a, b) => a.second - b.second)]);
+  // A label that would cover the one before it goes to the second row, where there is one, or waits for more zoom.
+  const number = (item, name) => Number(item.style.getPropertyValue(name));
+  const labels = [[".pin.turn, .pin.intr", 1], [".pin.low", 2], [".gap b", 1]].map(([kind, rows]) => [rows,
+    [...inner.querySelectorAll(kind)].map((label) => {
+      const wide = label.offsetWidth, gap = label.closest(".gap");
+      const second = gap ? number(gap, "--s") + number(gap, "--d") / 2 : number(label, "--s");
+      return { label, second, wide, left: gap ? wide / 2 : 0 };
+    }).sort((a, b) => a.second - b.second)]);
+  const said = [...inner.querySelectorAll(".say")].map((box) => [box, number(box, "--d")]);
   function thin() {
-    for (const [rows, row] of pins) {
-      const free = Array(rows).fill(-1);
-      for (const { pin, second, wide } of row) {
-        const place = free.findIndex((x) => x <= second * pps);
-        pin.classList.toggle("covered", place < 0);
-        pin.classList.toggle("second", place === 1);
-        if (place >= 0) free[place] = second * pps + wide + 3;
+    for (const [rows, row] of labels) {
+      const free = Array(rows).fill(-Infinity);
+      for (const { label, second, wide, left } of row) {
+        const x = second * pps - left, place = free.findIndex((end) => end <= x);
+        label.classList.toggle("covered", place < 0);
+        label.classList.toggle("second", place === 1);
+        if (place >= 0) free[place] = x + wide + 3;
       }
     }
+    for (const [box, lasts] of said) box.classList.toggle("tiny", lasts * pps < 30);
   }
   const fit = () => zoom(0);
   byId("fit").onclick = fit;
@@ -118,16 +124,21 @@
     cursor.style.setProperty("--t", at);
     clock.textContent = stamp(at, 1);
   }
+  // Where the cursor is not in the view's first part, up to most, scroll so that it stands at the part to.
+  function keepInView(most, to) {
+    const x = at * pps - scroll.scrollLeft;
+    if (x >= 0 && x <= scroll.clientWidth * most) return;
+    scroll.scrollLeft = at * pps - scroll.clientWidth * to;
+    draw();
+  }
   function seek(seconds) {
     show(seconds);
     if (audio.src) audio.currentTime = at;
-    const x = at * pps - scroll.scrollLeft;
-    if (x < 0 || x > scroll.clientWidth) scroll.scrollLeft = at * pps - scroll.clientWidth / 3;
+    keepInView(1, 1 / 3);
   }
   function follow() {
     show(audio.currentTime);
-    const x = at * pps - scroll.scrollLeft;
-    if (x < 0 || x > scroll.clientWidth * 0.9) scroll.scrollLeft = at * pps - scroll.clientWidth * 0.1;
+    keepInView(0.9, 0.1);
     if (!audio.paused) requestAnimationFrame(follow);
   }
   const toggle = () => { if (audio.src) audio.paused ? audio.play() : audio.pause(); };

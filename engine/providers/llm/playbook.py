@@ -8,18 +8,19 @@ A *playbook* is a TOML or YAML file that a person can read and write:
   (with ``length``), ``day``, ``time``, ``yes_no`` or ``name`` (``values``: names a recogniser should know).
   ``before``: words that may announce the value. ``help``: what to say when the answer was not understood.
 - ``[goals.NAME]``: what the caller may want done. ``title`` completes "You can …"; ``phrases`` ask for it;
-  ``optional`` slots are taken when said but never asked for; ``done`` is said at the end. ``[[goals.NAME.steps]]``
-  are walked in order, and what is known already is passed over:
+  ``optional`` slots are taken when said but never asked for; ``done`` is said at the end.
+  ``[[goals.NAME.steps]]`` are walked in order, and what is known already is passed over:
 
   - ``slot`` and ``ask``: the question that gets a value;
   - ``confirm``: a yes or no question; on "no" ``change`` is said; asked again when a value changes;
-  - ``tool`` and ``arguments`` (``say`` while it runs): its result is ``{tool.field}`` from then on; if it failed or
-    its field ``expect`` is empty, ``otherwise`` is said and the slots in ``forget`` are asked for again;
+  - ``tool`` and ``arguments`` (``say`` while it runs): its result is ``{tool.field}`` from then on; if it
+    failed or its field ``expect`` is empty, ``otherwise`` is said and the slots in ``forget`` are asked for
+    again;
   - ``say`` alone: said once.
 
 - ``[answers.NAME]``: ``phrases`` of a question that may come at any time and what to ``say``.
-- ``[intents]``: more ways to say ``yes``, ``no``, ``repeat``, ``person``, ``goodbye``, ``nothing_else``, ``wait``,
-  ``cancel``, ``change``; ``lead_ins``: more ways to begin a request ("I'd like").
+- ``[intents]``: more ways to say ``yes``, ``no``, ``repeat``, ``person``, ``goodbye``, ``nothing_else``,
+  ``wait``, ``cancel``, ``change``; ``lead_ins``: more ways to begin a request ("I'd like").
 - ``[replies]``: the agent's general lines (`playbook_format.Replies` has them all with their defaults).
 - ``transfer_target``: whom a caller who asks for a person is connected to.
 
@@ -27,9 +28,9 @@ Phrases are in the notation of `playbook_patterns`: ``[may be left out]``, ``(on
 ``[ with {milk}]`` is left out when ``{milk}`` is empty. In texts a slot stands for how it is said ("ten
 thirty"); in ``arguments`` for its value ("10:30").
 
-Built in: corrections ("no, make it large"), "repeat that", "wait", "never mind", a person (calls ``transfer``),
-goodbye (says farewell and calls ``hang_up``). What is not understood is asked again, then with the choices, then a
-person is offered.
+Built in: corrections ("no, make it large"), "repeat that", "wait", "never mind", a person (calls
+``transfer``), goodbye (says farewell and calls ``hang_up``). What is not understood is asked again, then with
+the choices, then a person is offered.
 """
 
 from __future__ import annotations
@@ -44,10 +45,11 @@ from typing import Any
 
 from engine.core.conversation import Message
 from engine.core.events import Usage
+from engine.core.tools import BUILT_IN, TRANSFER
 from engine.errors import EngineError
 from engine.providers.contracts import Finished, ProviderError, TextDelta, ToolCallDelta, ToolSpec
 from engine.providers.llm import playbook_format, playbook_grammar
-from engine.providers.llm.playbook_dialogue import BUILT_IN_TOOLS, Dialogue
+from engine.providers.llm.playbook_dialogue import Dialogue
 from engine.providers.llm.playbook_understanding import Understanding
 
 SHIPPED = Path(__file__).resolve().parents[2] / "playbooks"
@@ -93,7 +95,7 @@ class PlaybookModel:
     def tools(self) -> frozenset[str]:
         """The tools that the playbook calls, besides those every agent has."""
         steps = (step for goal in self._script.goals.values() for step in goal.steps)
-        return frozenset(step.tool for step in steps if step.tool) - BUILT_IN_TOOLS
+        return frozenset(step.tool for step in steps if step.tool) - BUILT_IN.keys()
 
     def grammar(self) -> str:
         """A JSGF grammar of what the caller may say at any point."""
@@ -108,10 +110,13 @@ class PlaybookModel:
     ) -> AsyncIterator[TextDelta | ToolCallDelta | Finished]:
         """Stream the reply that the playbook gives to ``messages``, word by word, then its tool calls.
 
+        Without ``transfer`` among the ``tools`` a caller who asks for a person is told that nobody is there.
         Raises `ProviderError` where the playbook calls a tool that the agent does not have.
         """
-        reply = Dialogue(self._script, self._understanding, self._variables).replay(messages)
-        offered = BUILT_IN_TOOLS | {tool.name for tool in tools}
+        names = {tool.name for tool in tools}
+        told = Dialogue(self._script, self._understanding, self._variables, TRANSFER in names)
+        reply = told.replay(messages)
+        offered = BUILT_IN.keys() | names
         for name, _ in reply.calls:
             if name not in offered:
                 raise ProviderError(

@@ -13,13 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.core.conversation import Message, ToolRequest
+from engine.core.conversation import STILL_RUNNING, Message, ToolRequest
+from engine.core.tools import BUILT_IN, HANG_UP, TRANSFER
 from engine.providers.llm.playbook_format import Goal, Script, Step
 from engine.providers.llm.playbook_matching import words
 from engine.providers.llm.playbook_understanding import Reading, Understanding, choice_values, name_value
 from engine.providers.llm.playbook_values import Value, speak
 
-BUILT_IN_TOOLS = frozenset({"hang_up", "transfer", "send_digits"})
 _GROUP = re.compile(r"\[([^\[\]]*)\]")
 _PLACE = re.compile(r"\{([^{}]+)\}")
 _LISTED_CHOICES = 8
@@ -49,6 +49,8 @@ class Dialogue:
     script: Script
     understanding: Understanding
     variables: Mapping[str, Any]
+    can_transfer: bool
+    """Whether the agent can put the caller through to anyone."""
     goal: str = ""
     last_goal: str = ""
     slots: dict[str, Value] = field(default_factory=dict)
@@ -58,7 +60,9 @@ class Dialogue:
     latest: dict[str, Any] = field(default_factory=dict)
     question: _Question = _Question()
     misses: int = 0
+    latest_text: str = ""
     spoken: str = ""
+    """What is said again when the caller asks for it."""
     ended_by: str = ""
 
     def replay(self, messages: Sequence[Message]) -> Reply:
@@ -91,7 +95,7 @@ class Dialogue:
 
     def _is_mine(self, heard: str) -> bool:
         """Whether the last words the caller heard are the script's own last reply, or the start of it."""
-        tail, mine = words(heard)[-3:], words(self.spoken)
+        tail, mine = words(heard)[-3:], words(self.latest_text)
         return bool(tail) and any(mine[i : i + len(tail)] == tail for i in range(len(mine)))
 
     def _caller(self, text: str, *, live: bool) -> Reply:
@@ -102,13 +106,17 @@ class Dialogue:
         question = self.question if live or self.question.about == "slot" else _Question()
         misses, self.misses = self.misses, 0
         if reading.control == "person" or (question.about == "person" and reading.control == "yes"):
+            if not self.can_transfer:
+                return self._proceed(self._line("transfer_failed"))
             target = self._fill(self.script.transfer_target)
-            return self._out(self._line("transfer"), calls=[("transfer", {"target": target} if target else {})])
+            return self._out(self._line("transfer"), calls=[(TRANSFER, {"target": target} if target else {})])
         if reading.answer:
             return self._proceed(self._fill(self.script.answers[reading.answer].say))
         if reading.values:
             return self._take(reading, question)
-        reply = self._steer(reading) or self._yes_or_no(reading, question) or self._bare_name(reading, question)
+        reply = (
+            self._steer(reading) or self._yes_or_no(reading, question) or self._bare_name(reading, question)
+        )
         if reply is None:
             self.misses = misses + 1
             reply = self._reprompt()
@@ -138,7 +146,7 @@ class Dialogue:
         return max(goals, key=lambda name: len(reading.values.keys() & set(goals[name].slots())))
 
     def _begin(self, goal: str, *, keep: bool = False) -> None:
-        """Start a goal; ``keep``: it is the last one again, with what was said then, if nothing was done yet."""
+        """Start a goal; ``keep``: go on with the last one and its values, if no tool acted on them."""
         untouched = not any(step.tool for step in self.script.goals[goal].steps)
         if not (keep and goal == self.last_goal and untouched):
             self.slots = {}
@@ -207,13 +215,13 @@ class Dialogue:
 
     def _goodbye(self) -> Reply:
         self.goal = ""
-        return self._out(self._line("goodbye"), calls=[("hang_up", {})])
+        return self._out(self._line("goodbye"), calls=[(HANG_UP, {})])
 
     def _reprompt(self) -> Reply:
         """Ask again; the second time with what may be said, the third time offer a person."""
-        if self.misses >= 3:
+        if self.misses >= 3 and self.can_transfer:
             return self._out(self._line("offer_person"), question=_Question("person"))
-        return self._proceed(self._line("not_understood"), self._help() if self.misses == 2 else "")
+        return self._proceed(self._line("not_understood"), self._help() if self.misses > 1 else "")
 
     def _help(self) -> str:
         """What may be said now."""
@@ -222,6 +230,7 @@ class Dialogue:
             return self._line("yes_or_no")
         if slot is None:
             titles = [goal.title for goal in self.script.goals.values()]
+            titles += [replies.choice_person] if self.can_transfer else []
             return self._fill(replies.choices.replace("{choices}", _either(titles)))
         values = list(dict.fromkeys(value.spoken for _, value in choice_values(slot)))
         if slot.help or not values or len(values) > _LISTED_CHOICES:
@@ -255,7 +264,7 @@ class Dialogue:
     def _finish(self, goal: Goal, texts: list[str]) -> Reply:
         self.last_goal, self.goal = self.goal, ""
         if not self.script.replies.anything_else:
-            return self._out(*texts, self._fill(goal.done), calls=[("hang_up", {})])
+            return self._out(*texts, self._fill(goal.done), calls=[(HANG_UP, {})])
         texts += [self._fill(goal.done), self._line("anything_else")]
         return self._out(*texts, question=_Question("more"))
 
@@ -267,6 +276,8 @@ class Dialogue:
         if key not in self.results:
             return self._out(*texts, self._fill(step.say), calls=[(step.tool, arguments)])
         result = self.latest[step.tool] = self.results[key]
+        if result == json.loads(STILL_RUNNING):
+            return self._out(*texts, self._line("still_working"), question=self.question, remember=False)
         if not _failed(result) and (not step.expect or _path(result, step.expect.split("."))):
             return None
         texts.append(self._fill(step.otherwise))
@@ -285,16 +296,16 @@ class Dialogue:
             arguments = json.loads(request.arguments or "{}")
         except ValueError:
             result, arguments = {"error": text}, {}
-        self.ended_by = request.name if request.name in BUILT_IN_TOOLS else ""
+        self.ended_by = request.name if request.name in BUILT_IN else ""
         self.results[request.name if self.ended_by else _key(request.name, arguments)] = result
 
     def _after_tools(self) -> Reply:
-        """Go on after tool results; after the agent's own tools there is nothing more to say if they worked."""
+        """Go on after tool results; when one of the agent's own tools worked, all has been said."""
         if not self.ended_by:
             return self._proceed()
         if not _failed(self.results[self.ended_by]):
             return Reply()
-        return self._proceed(self._line("transfer_failed") if self.ended_by == "transfer" else "")
+        return self._proceed(self._line("transfer_failed") if self.ended_by == TRANSFER else "")
 
     # --- texts ------------------------------------------------------------------------------------------
 
@@ -308,6 +319,7 @@ class Dialogue:
         """Make a reply and remember what it said and asked."""
         text = " ".join(filter(None, texts))
         self.question = question
+        self.latest_text = text
         if remember:
             self.spoken = text
         return Reply(text, tuple(calls))
@@ -317,7 +329,7 @@ class Dialogue:
         return self._fill(getattr(self.script.replies, name))
 
     def _known(self, place: str) -> Any:
-        """What stands for ``{place}``: a slot, a variable or a part of a tool's latest result; None: nothing."""
+        """What stands for ``{place}``: a slot, a variable, a part of a tool's latest result, or None."""
         name, *rest = place.split(".")
         if name in self.slots:
             return self.slots[name]

@@ -88,7 +88,13 @@ class Step(_Table):
             raise ValueError("a step needs one of slot, confirm, tool or say")
         if self.slot is not None and not self.ask:
             raise ValueError(f"ask is missing: the question that gets {self.slot!r}")
-        owners = {"ask": "slot", "change": "confirm", "arguments": "tool", "expect": "tool", "otherwise": "tool"}
+        owners = {
+            "ask": "slot",
+            "change": "confirm",
+            "arguments": "tool",
+            "expect": "tool",
+            "otherwise": "tool",
+        }
         owners["forget"] = "tool"
         for field in self.model_fields_set & owners.keys():
             if owners[field] not in kinds:
@@ -136,13 +142,15 @@ class Replies(_Table):
 
     greeting: str = "Hello, how can I help you?"
     what: str = "What can I do for you?"
-    choices: str = "You can {choices}, or ask for a person."
+    choices: str = "You can {choices}."
+    choice_person: str = "ask for a person"
     say_one_of: str = "You can say {choices}."
     yes_or_no: str = "Please say yes or no."
     not_understood: str = "Sorry, I did not catch that."
     offer_person: str = "I am having trouble understanding. Shall I put you through to a person?"
     transfer: str = "One moment, I will put you through."
     transfer_failed: str = "I'm sorry, nobody can take your call right now."
+    still_working: str = "One moment, please."
     changed: str = "All right."
     cancelled: str = "All right, never mind."
     wait: str = "Of course, take your time."

@@ -26,8 +26,8 @@ LEAD_INS = (
 )
 """Ways to begin a request; a playbook's ``lead_ins`` add to them."""
 
-_BEFORE_VALUES = ("yes", "no", "wait", "change")
-"""Intents that a value may follow in one breath ("no, make it large")."""
+_CORRECTIONS = ("no", "wait", "change")
+"""Intents that a value may follow in one breath ("no, wait, make it large")."""
 
 
 def jsgf(script: Script) -> str:
@@ -41,12 +41,13 @@ def jsgf(script: Script) -> str:
     for name, slot in script.slots.items():
         before = f"[{patterns.parse(slot.before).jsgf()}] " if slot.before else ""
         rules[f"slot_{name}"] = before + _value_rule(slot)
+    rules["correction"] = "[<yes_> | <no_>] [<wait_>] [<change_>]"
     sayings = [f"<{name}_>" for name in CONTROLS]
+    sayings.append("(<no_> | <nothing_else_>) <goodbye_>")
     for name, goal in script.goals.items():
         if goal.slots():
             rules[f"values_{name}"] = " | ".join(f"<slot_{slot}>" for slot in goal.slots())
-            follows = " | ".join(f"<{name}_>" for name in _BEFORE_VALUES)
-            sayings.append(f"[{follows}] [<lead_in>] <values_{name}>+")
+            sayings.append(f"<correction> [<lead_in>] <values_{name}>+")
         if goal.phrases:
             rules[f"goal_{name}"] = _alternatives(goal.phrases)
             sayings.append(f"[<lead_in>] <goal_{name}>" + (f" <values_{name}>*" if goal.slots() else ""))
@@ -61,7 +62,7 @@ def jsgf(script: Script) -> str:
 
 
 def sentences(script: Script, count: int = 2000) -> list[str]:
-    """Example sentences drawn from the same language, the same ones each time: text for a small trigram LM."""
+    """Example sentences of the same language, the same ones each time: text for a small trigram LM."""
     chance = random.Random(count)
     leads = _variants([*LEAD_INS, *script.lead_ins])
     controls = {name: _variants([*said, *getattr(script.intents, name)]) for name, said in CONTROLS.items()}
@@ -71,7 +72,7 @@ def sentences(script: Script, count: int = 2000) -> list[str]:
     while len(found) < count:
         said: list[str] = []
         if chance.random() < 0.1:
-            said += chance.choice(controls[chance.choice(_BEFORE_VALUES)])
+            said += chance.choice(controls[chance.choice(_CORRECTIONS)])
         if chance.random() < 0.6:
             said += chance.choice(leads)
         said += _goal_words(chance.choice(goals), script, chance)
@@ -118,7 +119,11 @@ def _value_rule(slot: Slot) -> str:
     if slot.kind == "yes_no":
         return "(<yes_> | <no_>)"
     names = list(slot.values) if isinstance(slot.values, dict) else []
-    phrases = [phrase for group in slot.values.values() for phrase in group] if isinstance(slot.values, dict) else slot.values
+    phrases = (
+        [phrase for group in slot.values.values() for phrase in group]
+        if isinstance(slot.values, dict)
+        else slot.values
+    )
     return f"({_alternatives([*phrases, *names])})" if phrases or names else "<VOID>"
 
 

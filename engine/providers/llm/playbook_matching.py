@@ -19,8 +19,8 @@ UNITS = (
 TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 
 _SMALL_WORDS = frozenset(
-    "a an the to of i i'd i'll i'm you me my it it's that that's this is for in on at and with please can could may "
-    "would like we us do be um uh er oh so just have get what are".split()
+    "a an the to of i i'd i'll i'm you me my it it's that that's this is for in on at and with please can "
+    "could may would like we us do be um uh er oh so just have get what are".split()
 )
 _SMALL_WEIGHT = 0.3
 _EXTRA_COST = 0.25
@@ -52,7 +52,7 @@ def spoken_time(hour: int, minute: int) -> str:
 
 
 def words(text: str) -> tuple[str, ...]:
-    """The words of a text: lower case, no punctuation, figures written out (``"10:30"`` is ``ten thirty``)."""
+    """The words of a text: lower case, no punctuation, figures as words (``"10:30"`` is ``ten thirty``)."""
     text = text.lower().replace("’", "'")
     text = _CLOCK.sub(lambda match: spoken_time(int(match[1]), int(match[2])), text)
     found: list[str] = []
@@ -120,7 +120,7 @@ def align(phrase: Sequence[str], heard: Sequence[str]) -> Found | None:
     known = set(heard)
     if sum(weight(word) for word in phrase if word not in known) > total * _TOLERANCE:
         return None
-    # One row per heard word: (cost, start) of the best alignment of the phrase's first j words that ends here.
+    # A row per heard word: (cost, start) of the best alignment of the phrase's first j words up to here.
     empty = [0.0]
     for word in phrase:
         empty.append(empty[-1] + weight(word))

@@ -6,7 +6,7 @@ in play and the slot that was just asked for.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -17,13 +17,13 @@ from engine.providers.llm.playbook_values import DAYS, READERS, Value
 
 CONTROLS: dict[str, list[str]] = {
     "yes": [
-        "yes [please]", "yeah", "yep", "sure", "okay", "correct", "right", "[yes] that's (right | correct | it | fine)",
-        "exactly", "perfect", "please do", "sounds good", "that is (right | correct)", "that works",
+        "yes [please]", "yeah", "yep", "sure", "okay", "correct", "right", "exactly", "perfect",
+        "[yes] that's (right | correct | it | fine)", "that is (right | correct)", "please do", "that works",
     ],
     "no": ["no [thanks | thank you]", "nope", "not quite", "(that's | that is) (not right | wrong)", "wrong"],
     "repeat": [
-        "[can you | could you | please] (repeat | repeat that | say that again)", "what did you say", "pardon",
-        "come again", "what was that",
+        "[can you | could you | please] (repeat | repeat that | say that again)",
+        "what did you say", "pardon", "come again", "what was that",
     ],
     "person": [
         "[can I | let me | I want to | I'd like to] (speak | talk) (to | with) "
@@ -32,13 +32,16 @@ CONTROLS: dict[str, list[str]] = {
     ],
     "goodbye": ["[okay | thank you | thanks] (goodbye | bye | bye bye | good bye)", "see you"],
     "nothing_else": [
-        "[no] [thanks | thank you] (that's all | that is all | that's everything | nothing else)", "I'm done",
-        "[no] (thank you | thanks)",
+        "[no] [thanks | thank you] (that's all | that is all | that's everything | nothing else)",
+        "[no] (thank you | thanks)", "I'm done",
     ],
-    "wait": ["wait [a moment | a minute | please]", "hold on", "one moment", "just a (moment | second)", "stop"],
+    "wait": [
+        "wait [a moment | a minute | please]", "hold on", "one moment", "just a (moment | second)", "stop",
+    ],
     "cancel": ["(never mind | forget it)", "cancel [that | it | everything]", "start (over | again)"],
     "change": [
-        "[no | wait | sorry] (make (it | that) | change (it | that) [to] | I meant | actually | instead | change the)",
+        "[no | wait | sorry] "
+        "(make (it | that) | change (it | that) [to] | I meant | actually | instead | change the)",
         "[I want to] change [something]",
     ],
 }  # fmt: skip
@@ -101,9 +104,14 @@ class Understanding:
             known |= {word for variants in group.values() for said in variants for word in said}
         self._vocabulary = frozenset(known)
         self._snap = lru_cache(maxsize=2048)(self._nearest)
+        # A reply is worked out from the whole conversation each time, and only the last turn of it is new.
+        self._read = lru_cache(maxsize=1024)(self._read_anew)
 
-    def read(self, text: str, in_play: Collection[str], asked: str = "") -> Reading:
+    def read(self, text: str, in_play: Sequence[str], asked: str = "") -> Reading:
         """Understand what was said, with the slots ``in_play`` and ``asked`` the one just asked for."""
+        return self._read(text, tuple(in_play), asked)
+
+    def _read_anew(self, text: str, in_play: tuple[str, ...], asked: str) -> Reading:
         original = words(text)
         heard = tuple(self._snap(word) for word in original)
         values: dict[str, Value] = {}

@@ -1,0 +1,1 @@
+"""Transcribers: caller audio in, words out. `pocketsphinx.py` runs on this machine."""

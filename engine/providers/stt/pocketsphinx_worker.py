@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import select
 import signal
 import tempfile
@@ -36,6 +37,10 @@ VAD_STRICT = 3
 DECODER_FRAME_MS = 10
 SCORE_WIDTH = 0.4
 """How fast the confidence rises around the rejection score (log units per frame)."""
+
+USUAL_FLOOR = -4.4
+LEAST_COVERED = 0.4
+"""Share of the speech frames that words must take to be believed."""
 
 _IN, _OUT = 0, 1
 
@@ -79,9 +84,9 @@ class Decoders:
         try:
             decoder = pocketsphinx.Decoder(**settings)
             for word, phones in config["pronunciations"].items():
-                decoder.add_word(word, phones, True)
+                _teach(decoder, word, phones)
             if grammar:
-                self._check_words(decoder, grammar)
+                _check_grammar(decoder, grammar)
                 decoder.add_jsgf_string("grammar", grammar)
                 decoder.activate_search("grammar")
         except (RuntimeError, ValueError) as error:
@@ -89,26 +94,30 @@ class Decoders:
         self._made += 1
         return decoder
 
-    @staticmethod
-    def _check_words(decoder: Any, grammar: str) -> None:
-        words = sorted({word for word in _grammar_words(grammar) if decoder.lookup_word(word) is None})
-        if words:
-            raise Fatal(f"the dictionary has no pronunciation for: {', '.join(words)} (give them in pronunciations)")
+
+def _teach(decoder: Any, word: str, phones: str) -> None:
+    """Add a pronunciation: the word's first, or one more (``word(2)``) where the dictionary has it already."""
+    name, number = word, 1
+    while decoder.lookup_word(name) is not None:
+        number += 1
+        name = f"{word}({number})"
+    decoder.add_word(name, phones, True)
 
 
-def _grammar_words(grammar: str) -> list[str]:
-    """The words of a JSGF text's rules."""
-    body = grammar.split(";", 2)[2] if grammar.startswith("#JSGF") else grammar
-    found: list[str] = []
-    for rule in body.split(";"):
-        text = rule.partition("=")[2]
-        while "<" in text:
-            before, _, rest = text.partition("<")
-            text = f"{before} {rest.partition('>')[2]}"
-        for mark in "[]()|*+":
-            text = text.replace(mark, " ")
-        found += text.split()
-    return found
+def _check_grammar(decoder: Any, grammar: str) -> None:
+    """Raise `Fatal` for a word or a rule that the recogniser would silently never hear."""
+    text = re.sub(r"//[^\n]*|/\*.*?\*/|\{[^}]*\}|/[\d.]+/", " ", grammar, flags=re.DOTALL)
+    rules = dict(re.findall(r"<([^<>]+)>\s*=([^;]*);", text))
+    used = {name for body in rules.values() for name in re.findall(r"<([^<>]+)>", body)}
+    unknown = sorted(used - rules.keys() - {"NULL", "VOID"})
+    if unknown and "import" not in text:
+        raise Fatal(f"the grammar has no rule for: {', '.join(unknown)}")
+    bare = " ".join(re.sub(r"<[^<>]*>|[\[\]()|*+]", " ", body) for body in rules.values())
+    unheard = sorted(word for word in set(bare.split()) if decoder.lookup_word(word) is None)
+    if unheard:
+        raise Fatal(
+            f"the dictionary has no pronunciation for: {', '.join(unheard)} (give them in pronunciations)"
+        )
 
 
 def _trigram_file(sentences: list[str]) -> str:
@@ -134,11 +143,13 @@ class Stream:
     rest: bytes = b""
     """The last audio, less than a frame."""
     position: int = 0
-    preroll: deque[bytes] = field(default_factory=lambda: deque(maxlen=PREROLL_FRAMES))
+    preroll: deque[tuple[bytes, bool]] = field(default_factory=lambda: deque(maxlen=PREROLL_FRAMES))
     recent: deque[bool] = field(default_factory=lambda: deque(maxlen=ONSET_FRAMES))
     decoder: Any = None
     """Set while an utterance is open."""
     started: int = 0
+    speech: list[bool] = field(default_factory=list)
+    """Of each frame of the utterance: is it speech."""
     silence: int = 0
     last_interim: int = 0
     interim: str = ""
@@ -228,7 +239,7 @@ class Worker:
         stream.frames_waiting -= 1
         stream.position += FRAME_MS
         if stream.decoder is None:
-            stream.preroll.append(pcm)
+            stream.preroll.append((pcm, speech))
         else:
             self._decode(stream, pcm, speech)
         return True
@@ -241,20 +252,22 @@ class Worker:
         stream.interim = ""
         stream.last_interim = stream.position
         decoder.start_utt()
+        stream.speech = [speech for _, speech in stream.preroll]
         if stream.preroll:
-            decoder.process_raw(_to_16k(b"".join(stream.preroll)), False, False)
+            decoder.process_raw(_to_16k(b"".join(pcm for pcm, _ in stream.preroll)), False, False)
         stream.preroll.clear()
 
     def _decode(self, stream: Stream, pcm: bytes, speech: bool) -> None:
         """Decode one frame of an open utterance; end it after enough silence, or when it is too long."""
         stream.decoder.process_raw(_to_16k(pcm), False, False)
+        stream.speech.append(speech)
         stream.silence = 0 if speech else stream.silence + FRAME_MS
         length = stream.position - stream.started
         if stream.silence >= self._config["end_silence_ms"] or length >= LONGEST_UTTERANCE_MS:
             self._finish(stream)
         elif speech and stream.position - stream.last_interim >= self._config["interim_ms"]:
             stream.last_interim = stream.position
-            text, _, _, confidence = self._result(stream)
+            text = self._result(stream)[0]
             if text and text != stream.interim:
                 stream.interim = text
                 _send(frames.pack_json(frames.INTERIM, stream.number, text))
@@ -282,22 +295,30 @@ class Worker:
 
         pocketsphinx scores a frame against the best state of all at that frame, so the mean log score of
         the frames that words take says how well these words explain the sound: telephone orders lie near
-        -2.7, speech outside the grammar below -4.2.
+        -2.9, speech outside the grammar near -5. And they must take enough of the frames that are speech: a
+        small grammar explains a foreign sentence by one short word and much noise.
         """
         hypothesis = stream.decoder.hyp()
-        text = hypothesis.hypstr.strip() if hypothesis else ""
-        words = [] if not text else [s for s in stream.decoder.seg() if s.word[0] not in "<[(+"]
+        words = [s for s in stream.decoder.seg() if s.word[0] not in "<[(+"] if hypothesis else []
         if not words:
             return "", stream.started, stream.position, 0.0
-        taken = sum(word.end_frame - word.start_frame + 1 for word in words)
-        score = 1000 * sum(math.log(max(word.ascore, 1e-300)) for word in words) / taken
+        taken = {frame for word in words for frame in range(word.start_frame, word.end_frame + 1)}
+        score = 1000 * sum(math.log(max(word.ascore, 1e-300)) for word in words) / len(taken)
+        speech = [at for at, is_speech in enumerate(stream.speech) if is_speech]
+        covered = sum(at * FRAME_MS // DECODER_FRAME_MS in taken for at in speech) / max(1, len(speech))
         floor = self._config["reject_below"]
-        confidence = 1 / (1 + math.exp(min(50.0, ((-4.2 if floor is None else floor) - score) / SCORE_WIDTH)))
+        confidence = 1 / (
+            1 + math.exp(min(50.0, ((USUAL_FLOOR if floor is None else floor) - score) / SCORE_WIDTH))
+        )
         start = stream.started + words[0].start_frame * DECODER_FRAME_MS
         end = stream.started + (words[-1].end_frame + 1) * DECODER_FRAME_MS
-        if floor is not None and score < floor:
-            return "", start, end, confidence
-        return text, start, end, confidence
+        rejected = floor is not None and (score < floor or covered < LEAST_COVERED)
+        return (
+            "" if rejected else hypothesis.hypstr.strip(),
+            start,
+            end,
+            confidence * min(1.0, covered / LEAST_COVERED),
+        )
 
 
 def _to_16k(pcm: bytes) -> bytes:

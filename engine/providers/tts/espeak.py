@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 from engine.errors import EngineError
-from engine.providers.tts.espeak_library import NORMAL_RATE, EspeakLibrary, Profile
+from engine.providers.tts.espeak_library import NORMAL_RATE, EspeakLibrary, Profile, data_path
 from engine.providers.tts.espeak_voices import voice_file, voices
 from engine.providers.tts.local import LocalStream, Piece
 from engine.providers.tts.shaping import gain_for
@@ -43,6 +43,7 @@ class EspeakVoice:
         ``pitch`` 0 to 100, where 50 is the speaker's own. Raises `EngineError` that names the setting at
         fault, `MissingExtra` without espeakng-loader.
         """
+        data_path()
         if not SLOWEST <= speed <= FASTEST:
             raise EngineError(f"voice.speed: must be {SLOWEST} to {FASTEST}, not {speed}")
         if pitch is not None and not 0 <= pitch <= 100:

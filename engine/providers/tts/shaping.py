@@ -73,8 +73,7 @@ class Shaper:
         if self._begun:
             start = 0
         else:
-            start = max(0, (loud[0] if loud else blocks.stop) - _KEPT_BEFORE)
-            start = min(start, len(held)) // 2 * 2
+            start = max(0, (loud[0] if loud else len(held) - _BLOCK) - _KEPT_BEFORE)
             self._dropped += start // 2
         end = loud[-1] + _BLOCK if loud else start
         self._held = held[end:]

@@ -1,0 +1,60 @@
+"""``engine demo``: a whole spoken call on this machine, with no key and no internet."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.agent import load_agent
+from engine.core.notes import EndReason
+from engine.demo.call import hold_call
+from engine.demo.script import built_in, of_files
+from engine.errors import EngineError
+from engine.observe.live import LiveView
+
+_FAILED = (EndReason.CONNECTION_ERROR, EndReason.PROVIDER_ERROR, EndReason.ENGINE_ERROR)
+
+
+def demo(
+    more: Annotated[list[Path] | None, typer.Argument(metavar="", hidden=True)] = None,
+    agent: Annotated[
+        str, typer.Option(help="The agent's file (.toml, .yaml) or the name of a shipped one.")
+    ] = "appointment_desk",
+    caller: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FIRST.wav [SECOND.wav ...]",
+            help="What the caller says, one WAV file a line (8 or 16 bit PCM or mu-law, any rate).",
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder in which the call gets a folder with its files.")] = Path(
+        "calls"
+    ),
+    limit: Annotated[float, typer.Option(help="Seconds after which the caller hangs up.", min=1)] = 180.0,
+) -> None:
+    """Listen in on a call: a simulated phone rings an agent on this machine.
+
+    The caller speaks, interrupts once, falls silent once and says goodbye. The last line printed is
+    the folder with the call's report, recording, transcript, record and journal.
+    """
+    view = LiveView()
+    chosen = load_agent(agent)
+    files = _files(caller or [], more or [])
+    script = of_files(files) if files else built_in(chosen)
+    call = asyncio.run(
+        hold_call(chosen, script, out, watch=[lambda session: view.on_step], limit=limit),
+    )
+    typer.echo("\nThe call's folder (look at report.html, listen to recording.wav):")
+    typer.echo(call.folder)
+    if call.reason in _FAILED:
+        raise typer.Exit(1)
+
+
+def _files(caller: list[Path], more: list[Path]) -> list[Path]:
+    """The lines in the order they were typed in, all after one ``--caller`` or each after its own."""
+    if more and len(caller) != 1:
+        raise EngineError("name all WAV files after one --caller, or each after its own")
+    return [*caller, *more]

@@ -1,0 +1,74 @@
+"""One call from ring to hang-up: a worker on a free loopback port, and a simulated phone that rings it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+
+from engine.agent import Agent
+from engine.core.notes import EndReason
+from engine.demo.caller import Step, play
+from engine.demo.phone import Softphone
+from engine.errors import EngineError
+from engine.runtime.session import Listener, Session
+from engine.runtime.worker import Settings, Watch, Worker
+from engine.server.metrics import Metrics
+from engine.server.standalone import make_app
+
+
+class Demo:
+    """A finished call: where its files are, why it ended, and the phone that heard it."""
+
+    def __init__(self, folder: Path, reason: EndReason, phone: Softphone) -> None:
+        self.folder = folder
+        self.reason = reason
+        self.phone = phone
+
+
+async def hold_call(
+    agent: Agent, script: Sequence[Step], out: Path, *, watch: Sequence[Watch] = (), limit: float = 180.0
+) -> Demo:
+    """Have ``agent`` answer a caller who follows ``script``; ``out`` gets a folder with the call's files.
+
+    ``limit``: seconds after which the caller hangs up at the latest. Raises `EngineError` for what the user
+    can put right, before anything is written.
+    """
+    sessions: list[Session] = []
+
+    def remember(session: Session) -> Listener:
+        sessions.append(session)
+        return lambda now, event, effects: None
+
+    settings = Settings(insecure=True, calls=out)
+    metrics = Metrics()
+    agent = agent.for_call(record={"audio": True})
+    async with Worker(agent, settings, watch=[remember, *watch], lag=metrics.lag) as worker:
+        _make(out)
+        runner = web.AppRunner(make_app(worker, metrics), access_log=None)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            host, port = runner.addresses[0][:2]
+            phone = await _call(f"http://{host}:{port}/twilio/voice", script, limit)
+            session = sessions[0]
+            await session.wait_closed()
+        finally:
+            await runner.cleanup()
+    return Demo(out / session.call_id, session.reason or EndReason.ENGINE_ERROR, phone)
+
+
+async def _call(voice_url: str, script: Sequence[Step], limit: float) -> Softphone:
+    async with aiohttp.ClientSession() as http:
+        phone = await Softphone.ring(http, voice_url)
+        await play(script, phone, limit)
+        return phone
+
+
+def _make(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EngineError(f"the folder {out} cannot be made: {error.strerror}") from None

@@ -1,0 +1,219 @@
+"""Vendors that are silent, refuse, stall or break, and a carrier that acknowledges nothing: no call gets stuck."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from turn_scenes import LONG, asked, heard_twice, policy, said_by
+
+from engine.core.effects import CancelModel, StartModel
+from engine.core.events import ModelText
+from engine.core.notes import Cut, EndReason, Fault, ReplyEnded, ReplyStarted
+from engine.core.policy import Ending, Idle, Policy, Replies
+from engine.testing import (
+    Caller,
+    Fails,
+    Phone,
+    Refuses,
+    Repeats,
+    ScriptedModel,
+    ScriptedTranscriber,
+    ScriptedVoice,
+    Silent,
+    Stalls,
+    World,
+    run_call,
+)
+from engine.testing.faults import Fault as VendorFault
+
+SORRY = "Sorry, please say that again."
+RULES = replace(policy(drafts=False), ending=Ending(failure_message=SORRY), idle=Idle(dead_air=20_000))
+TURN_ENDS = 1_900 + 400
+
+
+def one_turn(end: int | None = None, then: tuple[str, ...] = ()) -> Caller:
+    caller = Caller().says("Tell me.", at=1_000, lasts=900)
+    for text in then:
+        caller.after_agent(text, pause=1_000)
+    return caller if end is None else caller.hangs_up(at=end)
+
+
+def faults(world: World) -> list[tuple[int, str]]:
+    return [(note.at, note.role) for note in world.notes(Fault)]
+
+
+# --- the model ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "noticed"), [(Silent(), 6_000), (Refuses(after=50), 50), (Fails(after=0), 150), (Stalls(after=0), 6_000)]
+)
+def test_a_model_that_says_nothing_is_asked_again_and_answers_once(fault: VendorFault, noticed: int) -> None:
+    world = run_call(RULES, one_turn(20_000), model=ScriptedModel(["Once, then."], faults=[fault]))
+    assert faults(world) == [(TURN_ENDS + noticed, "model")]
+    attempts = [(request.reply, request.attempt) for _, request in world.effects(StartModel)]
+    assert attempts == [(1, 1), (1, 2)] and len(asked(world)) == 2
+    assert world.heard_text == "Once, then." and len(world.effects(CancelModel)) == 1
+
+
+def test_late_text_of_the_first_attempt_is_dropped() -> None:
+    model = ScriptedModel(["Once, then."], first_token_ms=6_500, late=True)
+    rules = replace(RULES, replies=Replies(first_text=6_000, attempts=3))
+    world = run_call(rules, one_turn(30_000), model=model)
+    assert "Once, then." in world.heard_text + "Once, then." and world.heard_text.count("Once") <= 1
+
+
+@pytest.mark.parametrize(("fault", "tries"), [(Refuses(), 2), (Refuses(retryable=False), 1), (Silent(), 2)])
+def test_a_model_that_fails_for_good_is_apologised_for(fault: VendorFault, tries: int) -> None:
+    model = ScriptedModel(["Now then."], faults=[fault] * tries)
+    world = run_call(RULES, one_turn(40_000, ("Hello?",)), model=model)
+    assert world.heard_text == f"{SORRY} Now then."
+    assert [note.kind for note in world.notes(ReplyStarted)] == ["answer", "apology", "answer"]
+    assert world.reason is EndReason.CALLER_HUNG_UP
+
+
+def test_too_many_failures_end_the_call_with_an_apology() -> None:
+    world = run_call(RULES, one_turn(None, ("Hello?", "Hello?")), model=ScriptedModel(faults=Refuses()))
+    assert world.reason is EndReason.PROVIDER_ERROR
+    assert world.heard_text == f"{SORRY} {SORRY}"
+
+
+def test_an_answer_that_was_heard_forgets_the_failures_before_it() -> None:
+    bad = [Refuses(retryable=False)]
+    model = ScriptedModel(["Fine."], faults=[*bad, None, *bad, None])
+    world = run_call(RULES, one_turn(60_000, ("Hello?", "And?", "And?")), model=model)
+    assert world.reason is not EndReason.PROVIDER_ERROR and world.heard_text == f"{SORRY} Fine. {SORRY} Fine."
+
+
+@pytest.mark.parametrize("fault", [Stalls(after=8), Fails(after=8)])
+def test_a_model_that_breaks_off_is_heard_up_to_its_last_whole_sentence(fault: VendorFault) -> None:
+    model = ScriptedModel(["It is late now. The shop will be closed on Monday, I think."], faults=[fault])
+    world = run_call(RULES, one_turn(40_000), model=model)
+    assert world.heard_text == "It is late now." and len(asked(world)) == 1
+    assert [note.how for note in world.notes(ReplyEnded)] == [Cut.DONE]
+
+
+@pytest.mark.xfail(strict=True, reason="any token counts as progress, also one that nobody can speak")
+def test_a_stream_that_is_open_and_says_nothing_speakable_has_failed() -> None:
+    world = World(RULES, caller=one_turn(60_000), model=ScriptedModel(["Here."], faults=[Silent()]))
+    for at in range(2_500, 30_000, 400):
+        world.at(at, ModelText(1, 1, " "))
+    world.run()
+    assert faults(world) == [(TURN_ENDS + 6_000, "model")] and world.heard_text == "Here."
+
+
+def test_the_end_that_is_said_twice_is_one_end() -> None:
+    world = run_call(RULES, one_turn(20_000), model=ScriptedModel([LONG], faults=Repeats()))
+    assert said_by(world, "assistant") == [LONG]
+
+
+# --- the voice ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("fault", "noticed"), [(Silent(), 4_000), (Refuses(after=70), 70), (Fails(after=0), 80)])
+def test_a_voice_that_says_nothing_is_asked_again(fault: VendorFault, noticed: int) -> None:
+    world = run_call(RULES, one_turn(30_000), voice=ScriptedVoice(faults=[fault]), model=ScriptedModel([LONG]))
+    assert [role for _, role in faults(world)] == ["voice"] and world.heard_text == LONG
+    first = world.effects(StartModel)[0][0]
+    assert faults(world)[0][0] >= first + noticed
+    assert heard_twice(world) == {}
+
+
+@pytest.mark.parametrize("retryable", [True, False])
+def test_a_voice_that_fails_for_good_ends_the_call(retryable: bool) -> None:
+    world = run_call(RULES, one_turn(), voice=ScriptedVoice(faults=Refuses(retryable=retryable)))
+    assert world.reason is EndReason.PROVIDER_ERROR and len(world.voice.asked) == (2 if retryable else 1)
+    assert said_by(world, "assistant") == []
+
+
+@pytest.mark.parametrize("fault", [Fails(after=600), Stalls(after=600)])
+@pytest.mark.parametrize("word_times", [True, False])
+def test_a_voice_that_breaks_between_two_words_goes_on_with_the_next(fault: VendorFault, word_times: bool) -> None:
+    voice = ScriptedVoice(faults=[fault], word_times=word_times)
+    world = run_call(RULES, one_turn(40_000), voice=voice, model=ScriptedModel([LONG]))
+    words = [word.text for word in world.phone.ear.words(world.clock.now)]
+    assert len(words) == len(set(words)) + LONG.split().count("a") - 1 + _doubles(LONG)
+    assert world.voice.asked[1].text == "a time there was a small house at the end of a long road,"
+    assert said_by(world, "assistant") == [LONG]
+
+
+def _doubles(text: str) -> int:
+    """How many words of a text are repetitions, ``a`` left out."""
+    words = [word for word in text.split() if word != "a"]
+    return len(words) - len(set(words))
+
+
+@pytest.mark.xfail(strict=True, reason="the word in which the voice broke counts as spoken")
+@pytest.mark.parametrize("after", [450, 650, 900, 2_000])
+def test_a_voice_that_breaks_inside_a_word_says_it_again(after: int) -> None:
+    voice = ScriptedVoice(faults=[Fails(after=after)])
+    world = run_call(RULES, one_turn(40_000), voice=voice, model=ScriptedModel([LONG]))
+    whole = [word.text for word in world.phone.ear.words(world.clock.now)]
+    assert whole == LONG.split() == " ".join(said_by(world, "assistant")).split()
+
+
+def test_a_voice_that_says_its_end_twice_is_heard_once() -> None:
+    world = run_call(RULES, one_turn(30_000), voice=ScriptedVoice(faults=Repeats()), model=ScriptedModel([LONG]))
+    assert world.heard_text == LONG and heard_twice(world) == {}
+
+
+def test_a_voice_slower_than_speech_leaves_gaps_but_no_word_is_lost() -> None:
+    world = run_call(RULES, one_turn(60_000), voice=ScriptedVoice(realtime_factor=0.7), model=ScriptedModel([LONG]))
+    assert world.heard_text == LONG and said_by(world, "assistant") == [LONG] and faults(world) == []
+
+
+# --- the carrier --------------------------------------------------------------------------------------
+
+
+class Mute(Phone):
+    """A phone whose carrier never sends a mark back."""
+
+    def mark(self, name: str) -> None:
+        """The call sent a mark, in vain."""
+
+
+def test_marks_that_never_come_back_do_not_stop_the_talk() -> None:
+    caller = Caller().says("Tell me.", at=1_000).says("Go on.", at=9_000).hangs_up(at=20_000)
+    world = run_call(RULES, caller, phone=Mute(), model=ScriptedModel(["The first thing.", "The other thing."]))
+    assert said_by(world, "assistant") == ["The first thing.", "The other thing."]
+    assert [role for _, role in faults(world)] == ["carrier", "carrier"]
+
+
+@pytest.mark.xfail(strict=True, reason="with all audio given and pieces left nothing is waited for")
+def test_marks_that_never_come_back_do_not_stop_a_long_answer() -> None:
+    story = " ".join([LONG] * 4)
+    world = run_call(RULES, one_turn(), phone=Mute(), model=ScriptedModel([story]), max_ms=120_000)
+    assert said_by(world, "assistant") == [story]
+
+
+# --- whatever happens ---------------------------------------------------------------------------------
+
+EVERY_FAULT = [Silent(), Refuses(), Refuses(retryable=False), Stalls(after=1), Stalls(after=700), Fails(after=3)]
+
+
+@pytest.mark.parametrize("fault", EVERY_FAULT)
+@pytest.mark.parametrize("who", ["model", "voice", "transcriber"])
+def test_no_vendor_can_keep_a_call_from_ending(who: str, fault: VendorFault) -> None:
+    vendors: dict[str, Any] = {
+        "model": lambda: ScriptedModel([LONG], faults=fault),
+        "voice": lambda: ScriptedVoice(faults=fault),
+        "transcriber": lambda: ScriptedTranscriber(faults=fault),
+    }
+    world = run_call(RULES, one_turn(), **{who: vendors[who]()}, max_ms=300_000)
+    assert world.ended_at is not None
+    assert world.reason in (EndReason.SILENCE, EndReason.PROVIDER_ERROR)
+
+
+def test_a_transcriber_that_comes_back_loses_no_turn() -> None:
+    caller = Caller().says("Tell me.", at=4_000).hangs_up(at=20_000)
+    world = run_call(RULES, caller, transcriber=ScriptedTranscriber(faults=[Fails(after=1_000), Refuses()]))
+    assert said_by(world, "user") == ["Tell me."] and len(faults(world)) == 2
+
+
+def test_a_policy_without_words_of_apology_stays_on_the_line() -> None:
+    rules = Policy(turns=RULES.turns, replies=Replies(attempts=1))
+    model = ScriptedModel(["Fine."], faults=[Refuses(retryable=False)])
+    caller = Caller().says("Tell me.", at=1_000).says("Hello?", at=6_000).hangs_up(at=12_000)
+    assert run_call(rules, caller, model=model).heard_text == "Fine."

@@ -1,0 +1,143 @@
+"""The door: what webhooks are answered, and who may come in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from xml.etree import ElementTree
+
+import pytest
+from phones import InstantPhone
+from stand_ins import PIECE, TwilioApi, greeter, settings, signature, stand_ins, stream_of, twilio_api
+
+from engine.core.events import TransferNow
+from engine.core.notes import EndReason
+from engine.runtime.twilio_door import Answer, TwilioDoor, Webhook
+from engine.runtime.worker import Settings, Worker
+
+PUBLIC = "https://voice.example.com"
+
+
+class Bench:
+    def __init__(self, worker: Worker, api: TwilioApi) -> None:
+        self.worker = worker
+        self.api = api
+        self.door = TwilioDoor(worker)
+
+    def ask(self, target: str, **form: str) -> Answer:
+        """A signed webhook."""
+        signed = signature(PUBLIC + target, form)
+        return self.door.answer(Webhook(target, "127.0.0.1:80", "10.0.0.1", signed, form))
+
+    async def call(self) -> InstantPhone:
+        """A call whose greeting was heard."""
+        _, token = stream_of(ElementTree.fromstring(self.ask("/twilio/voice", CallSid="CA1").body))
+        phone = InstantPhone(self.door, token=token)
+        await phone.played(PIECE)
+        return phone
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    providers = stand_ins("yes")
+    async with twilio_api() as api, Worker(greeter(), settings(api.base), providers=providers) as worker:
+        yield Bench(worker, api)
+
+
+async def test_the_stream_and_its_siblings_lie_beside_the_webhook(bench: Bench) -> None:
+    answer = bench.ask("/any/where/voice?agent=7", CallSid="CA1")
+    path, _ = stream_of(ElementTree.fromstring(answer.body))
+    assert path == "/any/where/media"
+
+
+async def test_a_webhook_by_get_says_its_values_in_the_query(bench: Bench) -> None:
+    assert bench.ask("/twilio/voice?CallSid=CA5").status == 200
+    assert bench.ask("/twilio/voice?CallSid=CA5").status == 200
+    assert len(bench.worker.sessions) == 1
+
+
+async def test_the_carriers_word_that_the_call_is_over_ends_it(bench: Bench) -> None:
+    await bench.call()
+    (session,) = bench.worker.sessions.values()
+    assert bench.ask("/twilio/status", CallSid="CA1", CallStatus="in-progress").status == 204
+    assert not session.closed
+    bench.ask("/twilio/status", CallSid="CA1", CallStatus="completed")
+    assert session.reason is EndReason.CALLER_HUNG_UP
+    assert bench.ask("/twilio/status", CallSid="CA9", CallStatus="completed").status == 204
+
+
+async def test_a_transfer_that_fails_brings_the_caller_back_to_the_agent(bench: Bench) -> None:
+    phone = await bench.call()
+    (session,) = bench.worker.sessions.values()
+    session.dispatch(TransferNow("+15550123"))
+    await bench.api.asked.wait()
+    twiml = ElementTree.fromstring(bench.api.requests[0][1]["Twiml"])
+    dial = twiml.find("Dial")
+    assert dial is not None
+    assert dial.attrib["action"] == PUBLIC + "/twilio/dialled"
+    phone.send("stop")
+    answer = bench.ask("/twilio/dialled", CallSid="CA1", DialCallStatus="busy")
+    _, token = stream_of(ElementTree.fromstring(answer.body))
+    again = InstantPhone(bench.door, token=token)
+    await again.played(PIECE)
+    assert session.reason is None
+    again.say()
+    await again.played(2 * PIECE)
+    again.send("stop")
+
+
+async def test_a_transfer_that_was_answered_ends_the_call(bench: Bench) -> None:
+    phone = await bench.call()
+    (session,) = bench.worker.sessions.values()
+    session.dispatch(TransferNow("+15550123"))
+    await bench.api.asked.wait()
+    phone.send("stop")
+    answer = bench.ask("/twilio/dialled", CallSid="CA1", DialCallStatus="completed")
+    assert ElementTree.fromstring(answer.body).find("Hangup") is not None
+    await session.wait_closed()
+    assert session.reason is EndReason.TRANSFERRED
+
+
+async def test_a_dial_of_a_call_that_is_gone_ends_there(bench: Bench) -> None:
+    answer = bench.ask("/twilio/dialled", CallSid="CA9", DialCallStatus="busy")
+    assert ElementTree.fromstring(answer.body).find("Hangup") is not None
+
+
+async def test_a_signature_is_good_for_its_own_request_only(bench: Bench) -> None:
+    signed = signature(PUBLIC + "/twilio/voice", {"CallSid": "CA1"})
+    for target, form in (
+        ("/twilio/voice", {"CallSid": "CA2"}),
+        ("/twilio/status", {"CallSid": "CA1"}),
+        ("/twilio/voice?x=1", {"CallSid": "CA1"}),
+    ):
+        assert bench.door.answer(Webhook(target, "", "127.0.0.1", signed, form)).status == 403
+    assert (
+        bench.door.answer(Webhook("/twilio/voice", "", "127.0.0.1", signed, {"CallSid": "CA1"})).status == 200
+    )
+
+
+@pytest.mark.parametrize(
+    ("peer", "status"), [("127.0.0.1", 200), ("::1", 200), ("10.0.0.1", 403), ("", 403), ("localhost", 403)]
+)
+async def test_the_insecure_mode_lets_in_this_machine_only(peer: str, status: int) -> None:
+    async with Worker(greeter(), Settings(insecure=True), providers=stand_ins()) as worker:
+        door = TwilioDoor(worker)
+        answer = door.answer(Webhook("/twilio/voice", "127.0.0.1:8000", peer, None, {"CallSid": "CA1"}))
+        assert answer.status == status
+        assert door.accepts_stream("/twilio/media", peer, None) is (status == 200)
+        if status == 200:
+            assert "ws://127.0.0.1:8000/twilio/media" in answer.body
+
+
+async def test_keys_go_out_in_a_seam_that_the_call_survives(bench: Bench) -> None:
+    phone = await bench.call()
+    (session,) = bench.worker.sessions.values()
+    assert await session.leg.press("1") == "ok"
+    twiml = ElementTree.fromstring(bench.api.requests[0][1]["Twiml"])
+    assert [child.tag for child in twiml] == ["Play", "Connect"]
+    phone.stream.lost()
+    again = InstantPhone(bench.door, token=stream_of(twiml)[1])
+    again.say()
+    await again.played(PIECE)
+    again.send("stop")
+    await session.wait_closed()
+    assert session.reason is EndReason.CALLER_HUNG_UP

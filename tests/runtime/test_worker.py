@@ -1,0 +1,192 @@
+"""The worker: many calls, the files of a call, draining, and everything given back."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import wave
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from phones import InstantPhone
+from stand_ins import GREETING, PIECE, greeter, stand_ins
+
+from engine.agent import Agent
+from engine.core.effects import Effect
+from engine.core.events import Event
+from engine.core.notes import Closed, EndReason
+from engine.errors import EngineError
+from engine.observe.replay import replay
+from engine.runtime.carrier import StreamOnlyLeg
+from engine.runtime.session import Listener, Session
+from engine.runtime.twilio_door import TwilioDoor
+from engine.runtime.worker import Caller, Settings, Worker
+
+INSECURE = Settings(insecure=True)
+
+
+async def hold_a_call(door: TwilioDoor) -> None:
+    """Greeting, one turn, one answer, hang-up."""
+    phone = InstantPhone(door, token=None)
+    await phone.played(PIECE)
+    phone.say()
+    await phone.played(2 * PIECE)
+    phone.send("stop")
+
+
+async def test_two_hundred_calls_leave_nothing_behind() -> None:
+    providers = stand_ins("good morning")
+    async with Worker(greeter(), INSECURE, providers=providers) as worker:
+        door = TwilioDoor(worker)
+        await hold_a_call(door)  # what is made once is made now
+        await asyncio.gather(*(session.wait_closed() for session in worker.sessions.values()))
+        tasks = len(asyncio.all_tasks())
+        for _ in range(20):
+            await asyncio.gather(*(hold_a_call(door) for _ in range(10)))
+            await asyncio.gather(*(session.wait_closed() for session in list(worker.sessions.values())))
+        assert worker.sessions == {}
+        assert len(asyncio.all_tasks()) == tasks
+        opened = [*providers.transcriber.streams, *providers.voice.streams]
+        assert len(opened) == 402
+        assert {stream.closed for stream in opened} == {1}
+        assert len(providers.model.asked) == 201
+        gc.collect()
+        assert [each for each in gc.get_objects() if isinstance(each, Session)] == []
+    assert providers.transcriber.closed and providers.model.closed and providers.voice.closed
+
+
+async def test_a_call_leaves_its_files(tmp_path: Path) -> None:
+    settings = Settings(insecure=True, calls=tmp_path)
+    agent = greeter(record={"audio": True}, metadata={"shop": 7})
+    async with Worker(agent, settings, providers=stand_ins("good morning")) as worker:
+        await hold_a_call(TwilioDoor(worker))
+        (session,) = worker.sessions.values()
+        await session.wait_closed()
+    folder = tmp_path / session.call_id
+    names = ["journal.jsonl", "record.json", "recording.wav", "report.html", "transcript.json"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    record = json.loads((folder / "record.json").read_text())
+    assert record["end"]["reason"] == "caller_hung_up"
+    assert record["metadata"] == {"shop": 7}
+    assert sorted(record["files"]) == names
+    said = {line["text"]: line["role"] for line in json.loads((folder / "transcript.json").read_text())}
+    assert said == {GREETING: "assistant", "good morning": "user", "You said good morning.": "assistant"}
+    with wave.open(str(folder / "recording.wav")) as recording:
+        assert recording.getnchannels() == 2
+        assert recording.getnframes() == round(record["duration"] * 8000)
+        assert any(recording.readframes(recording.getnframes()))
+    assert replay(folder / "journal.jsonl").same
+
+
+async def test_a_transcriber_that_refuses_is_asked_again_and_the_call_goes_on() -> None:
+    providers = stand_ins("good morning", refusals=1)
+    async with Worker(greeter(), INSECURE, providers=providers) as worker:
+        door = TwilioDoor(worker)
+        phone = InstantPhone(door, token=None)
+        await phone.played(PIECE)
+        await providers.transcriber.opened.get()
+        phone.say()
+        await phone.played(2 * PIECE)
+        (session,) = worker.sessions.values()
+        phone.send("stop")
+        await session.wait_closed()
+        assert session.reason is EndReason.CALLER_HUNG_UP
+
+
+async def test_calls_beyond_the_most_are_refused() -> None:
+    async with Worker(greeter(), Settings(insecure=True, most_calls=1), providers=stand_ins()) as worker:
+        door = TwilioDoor(worker)
+        first = InstantPhone(door, token=None)
+        second = InstantPhone(door, token=None)
+        assert (first.closed, second.closed) == (None, 1008)
+        assert len(worker.sessions) == 1
+        first.send("stop")
+
+
+async def test_each_number_gets_its_agent_and_a_number_without_one_is_refused() -> None:
+    def choose(to: str, from_: str) -> Agent | None:
+        return greeter(opening={"message": f"This is {to}."}) if to == "1" else None
+
+    async with Worker(choose, INSECURE, providers=stand_ins()) as worker:
+        session = worker.create(Caller("2", "1"), lambda call_id: StreamOnlyLeg())
+        assert session is not None
+        assert session.call.policy.opening.message == "This is 1."
+        assert worker.create(Caller("2", "3"), lambda call_id: StreamOnlyLeg()) is None
+        assert list(worker.sessions.values()) == [session]
+
+
+async def test_an_agent_that_cannot_be_run_refuses_the_call(caplog: pytest.LogCaptureFixture) -> None:
+    agent = greeter(tools=[{"name": "look", "handler": "nowhere:look"}])
+    async with Worker(lambda to, from_: agent, INSECURE, providers=stand_ins()) as worker:
+        assert worker.create(Caller(), lambda call_id: StreamOnlyLeg()) is None
+        assert worker.sessions == {}
+    assert "nowhere" in caplog.text
+
+
+async def test_an_agent_that_cannot_be_run_is_told_at_the_start() -> None:
+    agent = greeter(tools=[{"name": "look", "handler": "nowhere:look"}])
+    with pytest.raises(EngineError, match="nowhere"):
+        async with Worker(agent, INSECURE, providers=stand_ins()):
+            pass
+
+
+async def test_a_tool_that_is_passed_takes_the_place_of_a_handler() -> None:
+    agent = greeter(tools=[{"name": "look"}])
+    async with Worker(agent, INSECURE, providers=stand_ins(), tools={"look": lambda: 1}) as worker:
+        assert worker.create(Caller(), lambda call_id: StreamOnlyLeg()) is not None
+
+
+async def test_a_drain_lets_calls_go_on_and_takes_no_new_ones() -> None:
+    async with Worker(greeter(), INSECURE, providers=stand_ins("good morning")) as worker:
+        door = TwilioDoor(worker)
+        phone = InstantPhone(door, token=None)
+        await phone.played(PIECE)
+        draining = asyncio.ensure_future(worker.drain(3600))
+        await asyncio.sleep(0)
+        assert worker.draining
+        assert InstantPhone(door, token=None).closed == 1008
+        phone.say()
+        await phone.played(2 * PIECE)
+        assert not draining.done()
+        phone.send("stop")
+        assert await draining == 0
+
+
+async def test_leaving_the_worker_ends_its_calls() -> None:
+    ends: list[Closed] = []
+
+    def watch(session: Session) -> Listener:
+        def step(now: int, event: Event | None, effects: Sequence[Effect]) -> None:
+            ends.extend(effect for effect in effects if isinstance(effect, Closed))
+
+        return step
+
+    async with Worker(greeter(), INSECURE, providers=stand_ins(), watch=[watch]) as worker:
+        phone = InstantPhone(TwilioDoor(worker), token=None)
+        await phone.played(PIECE)
+    assert [end.reason for end in ends] == [EndReason.DRAINED]
+    assert phone.closed == 1000
+
+
+async def test_the_lag_of_the_loop_is_measured() -> None:
+    lags: asyncio.Queue[float] = asyncio.Queue()
+    async with Worker(greeter(), INSECURE, providers=stand_ins(), lag=lags.put_nowait):
+        assert await lags.get() >= 0
+
+
+@pytest.mark.parametrize("public_url", ["", "https://voice.example.com"])
+def test_settings_that_let_anybody_in_are_refused(public_url: str) -> None:
+    with pytest.raises(EngineError, match="TWILIO_AUTH_TOKEN"):
+        Settings(public_url=public_url)
+
+
+def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWILIO_ACCOUNT_SID", "AC1")
+    monkeypatch.setenv("TWILIO_AUTH_TOKEN", "secret")
+    settings = Settings.from_environment("https://voice.example.com")
+    assert settings.account is not None
+    assert (settings.account.sid, settings.account.auth_token) == ("AC1", "secret")
+    assert "secret" not in repr(settings)
+    assert Settings.from_environment(insecure=True).account is None

@@ -1,0 +1,58 @@
+"""What embedding adds: the host's own routes go on, and its shutdown drains the calls."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import aiohttp
+import pytest
+from aiohttp import web
+from conftest import example, uvicorn_port
+from stand_ins import PIECE, Twilio, greeter, listening, settings, stand_ins, twilio_api
+
+from engine.core.notes import EndReason
+from engine.runtime.worker import Worker
+from engine.server.aiohttp_app import aiohttp_routes, run_worker
+
+
+async def test_an_aiohttp_application_drains_its_calls_when_it_stops() -> None:
+    async with twilio_api() as api, aiohttp.ClientSession() as http:
+        worker = Worker(greeter(), settings(api.base), providers=stand_ins())
+        app = web.Application()
+        app.add_routes(aiohttp_routes(worker, "/phone"))
+        run_worker(app, worker, drain=0)
+        async with listening(app) as port:
+            twilio = Twilio(http, port, prefix="/phone")
+            phone = await twilio.call()
+            await phone.listen(PIECE)
+            (session,) = worker.sessions.values()
+            ending = asyncio.ensure_future(phone.listen_to_end())
+        await ending
+        assert session.reason is EndReason.DRAINED
+
+
+async def test_a_signal_drains_an_asgi_application_before_its_server_closes_the_sockets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("fastapi")
+    before = signal.signal(signal.SIGTERM, lambda number, frame: None)  # uvicorn raises it again when it ends
+    fastapi_app = example("fastapi_app")
+    lifespan = fastapi_app.worker_lifespan
+    monkeypatch.setattr(fastapi_app, "worker_lifespan", lambda worker: lifespan(worker, drain=0))
+    try:
+        async with twilio_api() as api, aiohttp.ClientSession() as http:
+            worker = Worker(greeter(), settings(api.base), providers=stand_ins())
+            async with uvicorn_port(fastapi_app.make_app(worker)) as port:
+                phone = await Twilio(http, port).call()
+                await phone.listen(PIECE)
+                (session,) = worker.sessions.values()
+                async with http.get(f"http://127.0.0.1:{port}/calls") as answer:
+                    assert await answer.json() == [session.call_id]
+                os.kill(os.getpid(), signal.SIGTERM)
+                assert await phone.listen_to_end() == 1000
+            assert session.reason is EndReason.DRAINED
+        assert api.requests[0][1] == {"Status": "completed"}
+    finally:
+        signal.signal(signal.SIGTERM, before)
