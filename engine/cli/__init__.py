@@ -13,6 +13,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-app.command("demo")(demo.demo)
+app.command("demo", context_settings={"allow_extra_args": True})(demo.demo)
 app.command("serve")(serve.serve)
 app.command("replay")(replay.replay)

@@ -19,7 +19,7 @@ _FAILED = (EndReason.CONNECTION_ERROR, EndReason.PROVIDER_ERROR, EndReason.ENGIN
 
 
 def demo(
-    more: Annotated[list[Path] | None, typer.Argument(metavar="", hidden=True)] = None,
+    context: typer.Context,
     agent: Annotated[
         str, typer.Option(help="The agent's file (.toml, .yaml) or the name of a shipped one.")
     ] = "appointment_desk",
@@ -37,12 +37,13 @@ def demo(
 ) -> None:
     """Listen in on a call: a simulated phone rings an agent on this machine.
 
-    The caller speaks, interrupts once, falls silent once and says goodbye. The last line printed is
-    the folder with the call's report, recording, transcript, record and journal.
+    The caller speaks, interrupts once, falls silent once and says goodbye.
+
+    The last line printed is the folder with the call's report, recording, transcript, record and journal.
     """
     view = LiveView()
     chosen = load_agent(agent)
-    files = _files(caller or [], more or [])
+    files = _files(caller or [], [Path(each) for each in context.args])
     script = of_files(files) if files else built_in(chosen)
     call = asyncio.run(
         hold_call(chosen, script, out, watch=[lambda session: view.on_step], limit=limit),
@@ -54,7 +55,10 @@ def demo(
 
 
 def _files(caller: list[Path], more: list[Path]) -> list[Path]:
-    """The lines in the order they were typed in, all after one ``--caller`` or each after its own."""
+    """The lines as they were typed in: each after its own ``--caller``, or ``more`` after the only one.
+
+    A command line option takes one value; what follows it comes to us as loose arguments.
+    """
     if more and len(caller) != 1:
         raise EngineError("name all WAV files after one --caller, or each after its own")
     return [*caller, *more]

@@ -98,7 +98,7 @@ class Press:
         began = phone.now
         for number, digit in enumerate(self.digits):
             due = began + number * self.every
-            if not await phone.until(lambda due=due: phone.now >= due):  # type: ignore[misc]
+            if number and not await phone.until(lambda due=due: phone.now >= due):  # type: ignore[misc]
                 return False
             phone.press(digit)
         return True

@@ -74,6 +74,7 @@ class Softphone:
         self._opened = self._loop.time()
         self._socket = socket
         self._writer = WebSocketWriter(socket.send_str, lambda code: socket.close(code=code))
+        self._ended = False
         self._sequence = 0
         self._frames = 0
         self._lines: list[bytes] = []
@@ -130,7 +131,7 @@ class Softphone:
 
     async def until(self, condition: Callable[[], bool]) -> bool:
         """Wait until ``condition`` holds; it is asked every 20 ms. False: the call ended first."""
-        if self.over.is_set():
+        if self._ended:
             return False
         future: asyncio.Future[bool] = self._loop.create_future()
         self._waiting.append((condition, future))
@@ -142,7 +143,7 @@ class Softphone:
 
     async def hang_up(self) -> None:
         """Put the phone down. Does nothing when the call is over."""
-        if not self.over.is_set():
+        if not self._ended:
             self._tell("stop", {"accountSid": _ACCOUNT, "callSid": self.call_sid})
             self._writer.close()
         await self.over.wait()
@@ -223,6 +224,9 @@ class Softphone:
                     self._hear(orjson.loads(message.data))
         finally:
             self._end()
+            self._writer.close()
+            await self._writer.closed()
+            self.over.set()
 
     def _hear(self, message: Mapping[str, Any]) -> None:
         now = self._samples()
@@ -240,7 +244,7 @@ class Softphone:
         if self._mark_timer is not None:
             self._mark_timer.cancel()
             self._mark_timer = None
-        if (due := self.ear.next_mark) is not None and not self.over.is_set():
+        if (due := self.ear.next_mark) is not None and not self._ended:
             when = self._opened + due / (BYTES_PER_MS * 1000)
             self._mark_timer = self._loop.call_at(when, self._reach_mark)
 
@@ -256,9 +260,9 @@ class Softphone:
         return int((self._loop.time() - self._opened) * BYTES_PER_MS * 1000)
 
     def _end(self) -> None:
-        """The socket is closed: whatever is still in the buffer is never played."""
+        """The socket is closed, or closing: whatever is still in the buffer is never played."""
+        self._ended = True
         self.ear.advance(self._samples())
-        self._writer.lost()
         self._tasks[0].cancel()
         if self._mark_timer is not None:
             self._mark_timer.cancel()
@@ -266,7 +270,6 @@ class Softphone:
             if not future.done():
                 future.set_result(False)
         self._waiting.clear()
-        self.over.set()
 
 
 def _stream(status: int, twiml: str) -> tuple[str, dict[str, str]]:

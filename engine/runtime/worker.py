@@ -17,7 +17,6 @@ from engine.agent import Agent, effective, to_policy
 from engine.audio.silero import SileroModel
 from engine.core.call import Call
 from engine.core.events import Created, Drain
-from engine.core.policy import Policy
 from engine.errors import EngineError
 from engine.providers.registry import Providers
 from engine.providers.silero_model import find_model
@@ -100,8 +99,8 @@ class Worker:
 
     ``agent`` is one agent for all numbers, or a function that chooses. ``tools`` are functions by name, over
     those that the agent names itself. ``providers`` replaces those that the agents name. ``watch`` are called
-    for each new call and return a listener each. ``lag`` is told, ten times a second,
-    by how many seconds the event loop runs late.
+    for each new call and return a listener each. ``lag`` is told, ten times a second, by how
+    many seconds the event loop runs late.
     """
 
     def __init__(
@@ -113,7 +112,6 @@ class Worker:
         providers: Providers | None = None,
         watch: Sequence[Watch] = (),
         lag: Callable[[float], None] | None = None,
-        make_call: Callable[[Policy], Call] = Call,
     ) -> None:
         self.settings = settings
         self.sessions: dict[str, Session] = {}
@@ -125,7 +123,6 @@ class Worker:
         self._outfits = Outfits(tools or {}, providers)
         self._votes: VoiceVotes | None = None
         self._watch = list(watch)
-        self._make_call = make_call
         self._lag = lag
         self._sampler: LoopLag | None = None
 
@@ -207,7 +204,7 @@ class Worker:
     def _start(self, call_id: str, agent: Agent, caller: Caller, leg: CarrierLeg) -> Session:
         policy = to_policy(agent, leg.traits)
         outfit = self._outfits.of(agent)
-        session = Session(call_id, self._make_call(policy), self._equip(outfit, leg))
+        session = Session(call_id, Call(policy), self._equip(outfit, leg))
         if self.settings.calls is not None:
             facts = CallFacts(
                 call_id,

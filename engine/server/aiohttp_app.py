@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
 
 from aiohttp import WSMsgType, web
 
@@ -12,6 +14,7 @@ from engine.runtime.worker import Worker
 
 LONGEST_MESSAGE = 1024 * 1024
 """Bytes. A message beyond this ends the socket; the codec survives all that are shorter."""
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 WRITE_BUFFER = 16 * 1024
 """Bytes the server holds for a peer that takes nothing, before the writer waits: over a second of audio."""
 
@@ -70,15 +73,64 @@ async def _serve(door: TwilioDoor, request: web.Request) -> web.WebSocketRespons
     return websocket
 
 
-def run_worker(app: web.Application, worker: Worker, drain: float = 60.0) -> None:
-    """Run ``worker`` while ``app`` runs; when the server stops, calls may go on for ``drain`` seconds."""
+def graceful_exit() -> None:
+    """End ``web.run_app``, as its own signal handlers do."""
+    raise web.GracefulExit
+
+
+def run_worker(
+    app: web.Application,
+    worker: Worker,
+    drain: float = 60.0,
+    stop: Callable[[], None] | None = graceful_exit,
+) -> None:
+    """Run ``worker`` for as long as ``app`` runs.
+
+    aiohttp reads nothing from its websockets any more when it tells the application to shut down. So that
+    calls need not die of that, SIGTERM and SIGINT are taken over: live calls may go on for ``drain`` seconds,
+    and only then ``stop`` is called. A second signal calls it at once. With ``stop`` None the signals are
+    left alone, and the host awaits ``worker.drain`` itself before it cleans its runner up.
+    """
 
     async def life(app: web.Application) -> AsyncIterator[None]:
         async with worker:
-            yield
+            if stop is None:
+                yield
+                return
+            with _DrainFirst(worker, drain, stop):
+                yield
 
-    async def drained(app: web.Application) -> None:
-        await worker.drain(drain)
+    async def shutdown(app: web.Application) -> None:
+        await worker.drain(0)
 
     app.cleanup_ctx.append(life)
-    app.on_shutdown.append(drained)
+    app.on_shutdown.append(shutdown)
+
+
+class _DrainFirst:
+    """Takes the loop's handlers of SIGTERM and SIGINT for a while."""
+
+    def __init__(self, worker: Worker, drain: float, stop: Callable[[], None]) -> None:
+        self._worker = worker
+        self._drain = drain
+        self._stop = stop
+        self._loop = asyncio.get_running_loop()
+        self._draining: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> None:
+        for number in _SIGNALS:
+            self._loop.add_signal_handler(number, self._signalled)
+
+    def __exit__(self, *_: object) -> None:
+        for number in _SIGNALS:
+            self._loop.remove_signal_handler(number)
+
+    def _signalled(self) -> None:
+        if self._draining is None:
+            self._draining = self._loop.create_task(self._drain_then_stop())
+        else:
+            self._stop()
+
+    async def _drain_then_stop(self) -> None:
+        await self._worker.drain(self._drain)
+        self._loop.call_soon(self._stop)

@@ -49,7 +49,7 @@ def random_world(seed: int, *, call: Callable[[Policy], CallLike] = Call) -> Wor
         faults=_faults(rng), late=rng.random() < 0.2,
     )  # fmt: skip
     model = ScriptedModel(
-        rng.choices(_REPLIES, k=6), first_token_ms=rng.choice((0, 150, 1_200)), faults=_faults(rng),
+        [*rng.choices(_REPLIES, k=6), "Anything else?"], first_token_ms=rng.choice((0, 150, 1_200)), faults=_faults(rng),
         tokens_per_second=rng.choice((10, 60, 1_000)), late=rng.random() < 0.2,
     )  # fmt: skip
     carrier = ScriptedCarrier(
@@ -59,8 +59,8 @@ def random_world(seed: int, *, call: Callable[[Policy], CallLike] = Call) -> Wor
         tool.name: ScriptedTool(delay_ms=rng.choice((0, 300, 5_000)), faults=_faults(rng)) for tool in TOOLS
     }
     world = World(
-        policy, caller=_caller(rng), phone=_phone(rng), transcriber=_transcriber(rng), model=model, voice=voice,
-        tools=tools, carrier=carrier,
+        policy, caller=_caller(rng), phone=_phone(rng), transcriber=_transcriber(rng), model=model,
+        voice=voice, tools=tools, carrier=carrier,
         loop_stalls=_intervals(rng, 300), max_ms=400_000,
         call=call,
     )  # fmt: skip

@@ -161,7 +161,6 @@ def test_speech_events_lie_within_200_ms_of_the_true_edges(delay: int) -> None:
         assert abs(start - begun) <= 200 and abs(end - over) <= 200
 
 
-@pytest.mark.xfail(strict=True, reason="the end of the call does not end the caller's speech")
 def test_speech_that_the_hang_up_cuts_ends_too() -> None:
     world = by_hand(policy(), Caller().says("one two three four", at=1_000, lasts=4_000))
     world.at(2_500, CallerHungUp()).run()

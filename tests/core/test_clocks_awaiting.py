@@ -1,4 +1,4 @@
-"""Awaiting response (F44 to F46): from the last sample heard, in order, stopped by words, at most N a call."""
+"""Awaiting response (F44 to F46): from the last sample heard, in order, until words, at most N a call."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ def test_it_starts_from_what_was_heard_not_from_what_was_sent(delay: int) -> Non
 
 
 def test_words_stop_it_and_the_answer_starts_it_again() -> None:
-    world = World(policy(), caller=Caller().says("Just a second.", at=4_000), model=model("Sure.")).run(12_000)
+    world = World(policy(), caller=Caller().says("Just a second.", at=4_000), model=model("Sure.")).run(
+        12_000
+    )
     (_, _, answered) = spoken(world)[1]
     assert fired(world) == [("awaiting_response", answered + AFTER)]
 

@@ -1,4 +1,4 @@
-"""Leaving: the end message (F50), the agent's hang-up (F53 to F55), a farewell taken back (F73), end phrases."""
+"""Leaving: the end message (F50), the agent's hang-up (F53, F55), a farewell revoked (F73), end phrases."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from engine.core.policy import Ending, Idle, LadderStep, Limits, Policy, StepEnd
 from engine.testing import Caller, Phone, ScriptedModel, ScriptedTool, ToolUse, World
 
 THANKS = "That is all, thanks."
-BYE = ["Goodbye to you then.", ToolUse("hang_up")]
+BYE: list[str | ToolUse] = ["Goodbye to you then.", ToolUse("hang_up")]
 MESSAGE = "Thank you very much for calling us today and have a nice evening at home."
 
 
@@ -71,7 +71,9 @@ def test_the_end_message_comes_after_the_goodbye() -> None:
 
 def test_a_draft_hangs_up_only_when_it_is_the_answer() -> None:
     """The model is fast and the pause long enough for it to want to hang up before the caller is done."""
-    caller = Caller().says("That is all now thank you so very much", at=200, lasts=2_400, pauses=[(1_200, 450)])
+    caller = Caller().says(
+        "That is all now thank you so very much", at=200, lasts=2_400, pauses=[(1_200, 450)]
+    )
     world = leaving(caller=caller, model=ScriptedModel([BYE], first_token_ms=10)).run()
     assert len(world.model.requests) == 2
     assert world.notes(Leaving)[0].at > caller.spoken[0][2]
@@ -101,7 +103,8 @@ AGENT_ENDS: dict[str, dict[str, Any]] = {
         "silence",
         "max_duration",
         pytest.param(
-            "inactivity", marks=pytest.mark.xfail(strict=True, reason="an end by the ladder has no end message")
+            "inactivity",
+            marks=pytest.mark.xfail(strict=True, reason="an end by the ladder has no end message"),
         ),
     ],
 )
@@ -161,7 +164,9 @@ def test_a_soft_farewell_is_taken_back_when_the_caller_speaks(message: str) -> N
         "Bye bye.",
         pytest.param(
             "Thank you, goodbye.",
-            marks=pytest.mark.xfail(strict=True, reason='the interim "Thank" is not yet the courtesy "thank you"'),
+            marks=pytest.mark.xfail(
+                strict=True, reason='the interim "Thank" is not yet the courtesy "thank you"'
+            ),
         ),
     ],
 )

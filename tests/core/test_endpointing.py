@@ -146,7 +146,6 @@ def test_a_short_answer_that_came_too_early_makes_the_next_wait_longer() -> None
     assert waits(world) == [1_300, 750, 735]
 
 
-@pytest.mark.xfail(strict=True, reason="a verdict is kept although what the agent asked has changed")
 def test_what_was_asked_counts_for_the_next_words_even_if_they_are_the_same() -> None:
     rules = policy("What can I do for you?", drafts=False)
     caller = Caller().after_agent("John", pause=500).after_agent("John", pause=1_500).hangs_up(at=20_000)

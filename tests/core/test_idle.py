@@ -1,4 +1,4 @@
-"""The idle clocks alone: armed, run while the line is quiet, stopped where they are, started anew by words."""
+"""The idle clocks alone: they run while the line is quiet, stop where they are, and words start them anew."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_the_ladder_goes_up_step_by_step_and_words_take_it_back() -> None:
     idle, step = made(Rules(ladder=LADDER_RULES, dead_air=None))
     step.now = 30_000
     assert idle.fire_ladder(step).message == "One?"
-    idle.agent_finished(step, ladder=True)
+    idle.climb(step)
     assert step.deadlines.at(LADDER) == 45_000
     step.now = 40_000
     idle.caller_spoke(step)
@@ -82,7 +82,7 @@ def test_the_ladder_ends_with_its_last_step() -> None:
     idle, step = made(Rules(ladder=(LadderStep(5_000, "Bye.", StepEnding.SOFT),), dead_air=None))
     step.deadlines.cancel(LADDER)
     assert idle.fire_ladder(step).ending is StepEnding.SOFT
-    idle.agent_finished(step, ladder=True)
+    idle.climb(step)
     assert step.deadlines.at(LADDER) is None
 
 

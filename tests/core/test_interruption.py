@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -42,10 +41,6 @@ def moments(world: World) -> list[tuple[int, str, str]]:
     return [(note.at, note.action, note.why) for note in world.notes(Interrupted)]
 
 
-SLOW = pytest.param(
-    110, marks=pytest.mark.xfail(strict=True, reason="an unfinished piece is taken to be spoken at 65 ms a letter")
-)
-
 # --- stop ---------------------------------------------------------------------------------------------
 
 
@@ -67,7 +62,7 @@ def test_without_word_times_the_history_is_near_what_was_heard_and_holds_no_more
     assert LONG.startswith(said) and abs(len(said.split()) - len(heard)) <= 2
 
 
-@pytest.mark.parametrize("ms_per_character", [40, 60, SLOW])
+@pytest.mark.parametrize("ms_per_character", [40, 60, 110])
 def test_a_voice_without_word_times_that_is_still_at_work_claims_no_unheard_word(ms_per_character: int) -> None:
     voice = ScriptedVoice(word_times=False, ms_per_character=ms_per_character, realtime_factor=1.3)
     world = run_call(policy(LONG), over_greeting("wait, stop please", at=3_000), voice=voice)
@@ -144,7 +139,6 @@ def test_a_sound_shorter_than_the_shortest_interruption_changes_nothing() -> Non
     assert actions(run_call(rules, Caller().coughs(at=2_000, lasts=320).hangs_up(at=14_000))) != []
 
 
-@pytest.mark.xfail(strict=True, reason="a sound that never became speech holds the agent for hold_limit")
 def test_a_sound_that_is_no_speech_holds_the_agent_no_longer_than_one_that_is() -> None:
     world = run_call(policy(LONG, onset=200), Caller().coughs(at=2_000, lasts=120).hangs_up(at=16_000))
     assert world.times(Interrupted)[1] <= 2_120 + 400 + 100
@@ -263,7 +257,6 @@ def test_speech_over_the_greeting_does_not_stop_it_and_is_answered(text: str) ->
     assert said_by(world, "assistant") == [LONG, "Okay."] and said_by(world, "user") == [text]
 
 
-@pytest.mark.xfail(strict=True, reason="the turn is written before the greeting that it was said into")
 def test_the_model_is_asked_with_the_callers_words_last() -> None:
     world = run_call(GREETING, over_greeting("A table, please.", end=20_000))
     assert asked(world) == [[("assistant", LONG), ("user", "A table, please.")]]
@@ -328,7 +321,6 @@ def test_a_cough_before_the_first_sound_only_delays_the_reply() -> None:
     assert world.heard_text == LONG and len(asked(world)) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="the clock runs on from the mark before the buffer ran dry")
 @pytest.mark.parametrize("text", ["", "stop"])
 def test_an_interruption_just_after_the_buffer_ran_dry(text: str) -> None:
     """Between two pieces nothing was left to play: the time without audio is no time that was heard."""
@@ -352,5 +344,11 @@ def test_slow_words_stop_the_agent_when_they_come() -> None:
     assert turns(world) == ["wait, stop please"] and actions(world)[-1] == "stop"
 
 
-def test_the_policy_is_what_it_was_given() -> None:
-    assert replace(policy(LONG), opening=GREETING.opening) == GREETING
+@pytest.mark.xfail(strict=True, reason="the turn that the same words end is written before the reply that they cut")
+def test_words_that_stop_the_agent_and_end_the_turn_at_once_are_written_behind_it() -> None:
+    """The final is the first that is heard of the caller's words, long after the silence that ends a turn."""
+    rules = policy(on_sound=OnSound.IGNORE, drafts=False)
+    caller = Caller().says("Tell me.", at=500, lasts=600).says("And the other?", at=4_000, lasts=600)
+    world = by_hand(rules, caller.hangs_up(at=12_000), model=ScriptedModel([LONG, "Yes."]))
+    world.at(1_150, FinalWords("Tell me.")).at(5_600, FinalWords("And the other?")).run()
+    assert [role for role, _ in world.transcript] == ["user", "assistant", "user", "assistant"]

@@ -1,4 +1,4 @@
-"""The first words: greeting, delay, fallback (F16 to F18, F74), and what the model is given (F12, F21, F25)."""
+"""The first words: greeting, delay, fallback (F16 to F18, F74); what the model is given (F12, F21, F25)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from engine.testing import Caller, ScriptedVoice, World
 HELLO = "Good evening, this is the bank."
 
 
-def policy(idle: Idle = NO_CLOCKS, **opening: Any) -> Policy:
-    return Policy(opening=Opening(**opening), idle=idle)
+def policy(*clocks: Idle, **opening: Any) -> Policy:
+    return Policy(opening=Opening(**opening), idle=clocks[0] if clocks else NO_CLOCKS)
 
 
 # --- the agent opens ------------------------------------------------------------------------------------
@@ -25,7 +25,9 @@ def policy(idle: Idle = NO_CLOCKS, **opening: Any) -> Policy:
 
 @pytest.mark.parametrize("joins", [0, 3_000])
 @pytest.mark.parametrize("delay", [0, 500, 2_000])
-def test_the_greeting_comes_word_for_word_after_its_delay_and_no_model_is_asked(joins: int, delay: int) -> None:
+def test_the_greeting_comes_word_for_word_after_its_delay_and_no_model_is_asked(
+    joins: int, delay: int
+) -> None:
     world = World(policy(message=HELLO, delay=delay), caller=Caller(joins=joins)).run(joins + 8_000)
     (text, start, _) = spoken(world)[0]
     assert (text, start) == (HELLO, joins + delay + FIRST_AUDIO)
@@ -40,16 +42,22 @@ def test_a_greeting_s_audio_may_be_kept() -> None:
 
 def test_without_a_message_the_model_makes_one() -> None:
     world = World(
-        Policy(prompt="Be kind.", opening=Opening(prompt="Greet the caller."), idle=NO_CLOCKS), caller=Caller()
+        Policy(prompt="Be kind.", opening=Opening(prompt="Greet the caller."), idle=NO_CLOCKS),
+        caller=Caller(),
     ).run(8_000)
     (request,) = world.model.requests
-    assert [(m.role, m.text) for m in request.messages] == [("system", "Be kind."), ("system", "Greet the caller.")]
+    assert [(m.role, m.text) for m in request.messages] == [
+        ("system", "Be kind."),
+        ("system", "Greet the caller."),
+    ]
     assert roles(world) == [("system", "Be kind."), ("assistant", "Hello.")]
 
 
 def test_an_uninterruptible_greeting_is_heard_to_its_end_and_the_caller_answered_then() -> None:
     caller = Caller().says("Yes yes I know.", at=600)
-    world = World(policy(message=LONG, uninterruptible=True), caller=caller, model=model("Well then.")).run(15_000)
+    world = World(policy(message=LONG, uninterruptible=True), caller=caller, model=model("Well then.")).run(
+        15_000
+    )
     assert [text for text, _, _ in spoken(world)] == [LONG, "Well then."]
     assert when(world, SendClear) == []
     assert ("user", "Yes yes I know.") in roles(world)
@@ -62,7 +70,9 @@ def test_an_interruptible_one_is_not() -> None:
     assert spoken(world)[-1][0] == "Well then."
 
 
-UNHEARD = pytest.mark.xfail(strict=True, reason="a caller's hello takes the place of a greeting not yet heard")
+UNHEARD = pytest.mark.xfail(
+    strict=True, reason="a caller's hello takes the place of a greeting not yet heard"
+)
 
 
 @pytest.mark.parametrize("delay", [pytest.param(0, marks=UNHEARD), pytest.param(2_000, marks=UNHEARD)])
@@ -81,7 +91,9 @@ def test_a_caller_s_hello_does_not_take_the_greeting_s_place(delay: int) -> None
 
 
 def test_nothing_is_heard_until_the_caller_has_spoken() -> None:
-    world = World(policy(first=Speaker.CALLER), caller=Caller().says("Hi, who is this?", at=9_000)).run(15_000)
+    world = World(policy(first=Speaker.CALLER), caller=Caller().says("Hi, who is this?", at=9_000)).run(
+        15_000
+    )
     assert when(world, SendAudio)[0] > 9_000 + 16 * 65
     assert spoken(world)[0][0] == "Okay."
 
@@ -99,7 +111,11 @@ def test_the_idle_clocks_protect_a_line_on_which_nobody_opens() -> None:
     assert ending(world)[0] == "silence"
 
 
-FALLBACK = {"first": Speaker.CALLER, "fallback_after": 5_000, "fallback_message": "Is somebody there?"}
+FALLBACK: dict[str, Any] = {
+    "first": Speaker.CALLER,
+    "fallback_after": 5_000,
+    "fallback_message": "Is somebody there?",
+}
 
 
 @pytest.mark.parametrize("joins", [0, 4_000])
@@ -137,7 +153,8 @@ def test_a_sound_without_words_only_delays_it() -> None:
     [
         KeyPressed("1"),
         pytest.param(
-            UserText("Hello."), marks=pytest.mark.xfail(strict=True, reason="typed text does not cancel the fallback")
+            UserText("Hello."),
+            marks=pytest.mark.xfail(strict=True, reason="typed text does not cancel the fallback"),
         ),
     ],
 )
@@ -149,10 +166,11 @@ def test_keys_and_typed_text_open_the_call_too(event: KeyPressed | UserText) -> 
 @pytest.mark.xfail(strict=True, reason="an opening that finds the agent speaking is dropped")
 @pytest.mark.parametrize("first", ["delay", "fallback"])
 def test_words_from_outside_at_that_moment_do_not_swallow_the_opening(first: str) -> None:
-    opening = {"message": HELLO, "delay": 5_000} if first == "delay" else {**FALLBACK, "fallback_message": HELLO}
+    opening = (
+        {"message": HELLO, "delay": 5_000} if first == "delay" else {**FALLBACK, "fallback_message": HELLO}
+    )
     world = World(policy(**opening), caller=Caller()).at(4_500, SayNow("We are recording this.")).run(15_000)
     assert [text for text, _, _ in spoken(world)] == ["We are recording this.", HELLO]
-
 
 
 # --- what the model is given ----------------------------------------------------------------------------
@@ -166,7 +184,9 @@ HISTORY = (
 
 
 def test_prompt_and_history_stand_first_in_every_request_in_order() -> None:
-    full = Policy(prompt="Be brief.", initial_messages=HISTORY, opening=Opening(message=HELLO), idle=NO_CLOCKS)
+    full = Policy(
+        prompt="Be brief.", initial_messages=HISTORY, opening=Opening(message=HELLO), idle=NO_CLOCKS
+    )
     caller = Caller().after_agent("And today?").after_agent("And tomorrow?")
     world = World(full, caller=caller, model=model("No.", "Yes.")).run(20_000)
     assert len(world.model.requests) >= 2
@@ -188,6 +208,8 @@ def test_prompt_and_history_stand_first_in_every_request_in_order() -> None:
 def test_a_reply_cut_at_the_token_limit_ends_cleanly(said: str, heard: str) -> None:
     world = World(policy(), caller=Caller(joins=None)).at(0, StreamOpened("s1"))
     world.model._first_token_ms = 10**6
-    world.at(100, UserText("When?")).at(150, ModelText(1, 1, said)).at(200, ModelDone(1, 1, "length")).run(8_000)
+    world.at(100, UserText("When?")).at(150, ModelText(1, 1, said)).at(200, ModelDone(1, 1, "length")).run(
+        8_000
+    )
     assert world.heard_text == heard
     assert roles(world)[-1] == ("assistant", heard)

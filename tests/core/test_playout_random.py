@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -140,7 +139,6 @@ steps = st.lists(
 )
 
 
-@pytest.mark.xfail(strict=True, reason="the two tests of the same kind in test_playout")
 @given(steps, st.booleans())
 @settings(max_examples=300, deadline=None)
 def test_whatever_is_done_the_ledger_claims_no_more_than_was_played(

@@ -70,7 +70,10 @@ def test_every_open_call_gets_its_result_when_the_call_ends() -> None:
     step.take()
     tools.close(step)
     ended = [effect for effect in step.take() if isinstance(effect, ToolEnded)]
-    assert [(note.tool_call, note.error) for note in ended] == [("a", "the call ended"), ("b", "the call ended")]
+    assert [(note.tool_call, note.error) for note in ended] == [
+        ("a", "the call ended"),
+        ("b", "the call ended"),
+    ]
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "[1]", "null", '{"unfinished": '])
@@ -83,14 +86,18 @@ def test_arguments_that_are_no_object_are_none(text: str) -> None:
 
 def test_the_result_changes_what_is_said() -> None:
     tool = ScriptedTool('{"free": 2}', delay_ms=700)
-    world = World(policy(), caller=QUESTION, model=model(ToolUse("look", {"day": 1}), "Two."), tools={"look": tool})
+    world = World(
+        policy(), caller=QUESTION, model=model(ToolUse("look", {"day": 1}), "Two."), tools={"look": tool}
+    )
     world.run(12_000)
     assert [json.loads(run.arguments) for run in tool.runs] == [{"day": 1}]
     assert roles(world) == [
-        ("user", "Do you have a table?"), ("assistant", "look"), ("tool", '{"free": 2}'), ("assistant", "Two."),
+        ("user", "Do you have a table?"), ("assistant", "look"),
+        ("tool", '{"free": 2}'), ("assistant", "Two."),
     ]  # fmt: skip
     assert roles(world)[:3] == [
-        (m.role, " ".join(r.name for r in m.tool_requests) or m.text) for m in world.model.requests[-1].messages
+        (m.role, " ".join(r.name for r in m.tool_requests) or m.text)
+        for m in world.model.requests[-1].messages
     ]
 
 
@@ -98,7 +105,9 @@ def test_the_result_changes_what_is_said() -> None:
 def test_the_limit_is_exact_and_the_model_is_told(delay: int | None) -> None:
     """A tool is started at some time t; its answer counts before t + 2500, and an error does from then on."""
     tool = ScriptedTool("1", delay_ms=delay or 90_000, late=True)
-    world = World(policy(), caller=QUESTION, model=model(ToolUse("look"), "Well."), tools={"look": tool}).run(15_000)
+    world = World(policy(), caller=QUESTION, model=model(ToolUse("look"), "Well."), tools={"look": tool}).run(
+        15_000
+    )
     (started,) = world.times(ToolStarted)
     (ended,) = world.notes(ToolEnded)
     if delay == 2_499:
@@ -117,7 +126,9 @@ def test_the_limit_is_exact_and_the_model_is_told(delay: int | None) -> None:
 )
 def test_failures_and_repetitions_give_one_result(fault: Fails | Repeats, result: str) -> None:
     tool = ScriptedTool(faults=fault)
-    world = World(policy(), caller=QUESTION, model=model(ToolUse("look"), "Well."), tools={"look": tool}).run(9_000)
+    world = World(policy(), caller=QUESTION, model=model(ToolUse("look"), "Well."), tools={"look": tool}).run(
+        9_000
+    )
     assert results(world) == [result]
     assert spoken(world)[-1][0] == "Well."
 
@@ -162,7 +173,9 @@ def test_a_tool_of_an_answer_survives_the_interruption(kind: str) -> None:
 def test_the_idle_clocks_stand_still_while_a_tool_runs() -> None:
     idle = Idle(("Hello?",), 1_000, 9, dead_air=1_500)
     tools = {"look": ScriptedTool(delay_ms=2_400)}
-    world = World(policy(idle=idle), caller=QUESTION, model=model(ToolUse("look"), "Yes."), tools=tools).run(6_000)
+    world = World(policy(idle=idle), caller=QUESTION, model=model(ToolUse("look"), "Yes."), tools=tools).run(
+        6_000
+    )
     (_, _, answered) = spoken(world)[0]
     assert fired(world)[0] == ("awaiting_response", answered + 1_000)
 

@@ -72,7 +72,7 @@ async def test_slots_of_recorded_orders(speech_dir: Path, orders: PocketsphinxTr
     events = aiter(stream)
     assert await anext(events) == TranscriberReady()
     right = wanted = before = 0
-    for audio, slots in order_files(speech_dir, 8):
+    for audio, slots in order_files(speech_dir, 5):
         feed(stream, audio)
         stream.flush()
         heard, interims = await final(events)
@@ -93,7 +93,7 @@ async def test_other_speech_is_not_forced_into_the_grammar(
 ) -> None:
     stream = await orders.open()
     events = aiter(stream)
-    prompts = sorted((speech_dir / "prompts-en").glob("*.wav"))[:8]
+    prompts = sorted((speech_dir / "prompts-en").glob("*.wav"))[:5]
     believed = []
     for path in prompts:
         feed(stream, recorded(path))
@@ -228,10 +228,10 @@ async def test_new_words_can_be_taught() -> None:
 
 async def test_example_phrases_make_a_language_model(speech_dir: Path) -> None:
     transcriber = PocketsphinxTranscriber(
-        phrases=PlaybookModel("drink_orders").phrases(), end_silence_ms=10_000
+        phrases=PlaybookModel("drink_orders").phrases(400), end_silence_ms=10_000
     )
     stream = await transcriber.open()
-    audio, slots = order_files(speech_dir, 2)[1]
+    audio, slots = order_files(speech_dir, 3)[2]
     feed(stream, audio)
     stream.flush()
     assert slots["coffeeDrink"] in (await final(aiter(stream)))[0].text

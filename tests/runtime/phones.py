@@ -9,18 +9,20 @@ from collections.abc import Callable
 
 from stand_ins import LOUD, QUIET, SID
 
-from engine.runtime.media_stream import MediaStream
+from engine.runtime.media_stream import Admit, MediaStream
 from engine.runtime.twilio_door import TwilioDoor
 
 
 class InstantPhone:
     """Both ends of a media socket in one: echoes each mark in the loop turn after it came."""
 
-    def __init__(self, door: TwilioDoor, *, token: str | None, call_sid: str = "CA1") -> None:
+    def __init__(
+        self, door: TwilioDoor, *, token: str | None, call_sid: str = "CA1", admit: Admit | None = None
+    ) -> None:
         self.stalled: Callable[[int], None] | None = None
         self.heard = bytearray()
         self.closed: int | None = None
-        self.stream: MediaStream = door.open_stream(self)
+        self.stream = MediaStream(self, admit) if admit else door.open_stream(self)
         self._loop = asyncio.get_running_loop()
         self._frames = 0
         self._marks = 0

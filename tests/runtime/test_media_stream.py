@@ -9,6 +9,7 @@ import pytest
 from phones import InstantPhone
 from stand_ins import PIECE, QUIET, greeter, stand_ins
 
+from engine.core.events import CallerAudio, MediaGap
 from engine.core.notes import EndReason
 from engine.runtime import media_stream
 from engine.runtime.media_stream import MediaStream
@@ -84,3 +85,28 @@ async def test_a_gap_in_the_callers_audio_reaches_the_call_and_the_transcriber()
         phone.send("stop")
         await session.wait_closed()
     assert len(stream.fed) == 140 * 8
+
+
+async def test_the_media_time_of_a_second_stream_goes_on_where_the_first_one_ended() -> None:
+    async with Worker(greeter(), Settings(insecure=True), providers=stand_ins()) as worker:
+        first = InstantPhone(TwilioDoor(worker), token=None)
+        await first.played(PIECE)
+        first.say()
+        (session,) = worker.sessions.values()
+        end = session.call.caller.media_end
+        heard: list[CallerAudio | MediaGap] = []
+        session.add_listener(
+            lambda now, event, effects: (
+                heard.append(event) if isinstance(event, CallerAudio | MediaGap) else None
+            )
+        )
+        first.stream.lost()
+        second = InstantPhone(TwilioDoor(worker), token=None, admit=lambda start: session)
+        for timestamp in (0, 60):
+            media = {"payload": b64encode(QUIET).decode(), "timestamp": str(timestamp)}
+            second.send("media", media=media)
+        audio, gap, after = heard
+        assert isinstance(gap, MediaGap)
+        assert audio.at >= end
+        assert (gap.at, gap.duration, after.at) == (audio.at + 20, 40, audio.at + 60)
+        second.send("stop")

@@ -226,6 +226,7 @@ async def test_a_closed_call_is_told_nothing_any_more_and_frees_its_streams() ->
     session.hear(b"\xff", 0)
     await session.wait_closed()
     assert [type(event) for event in call.told] == [Created, StreamOpened, StreamLost]
+    assert not session._pending
     assert (freed, socket.closed) == (["freed"], [1000])
 
 

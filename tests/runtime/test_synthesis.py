@@ -139,6 +139,15 @@ async def test_a_fixed_text_is_spoken_once_for_all_calls(bench: Bench) -> None:
     assert other.vendor.streams == []
 
 
+async def test_kept_speech_does_not_overtake_what_is_still_being_spoken(bench: Bench) -> None:
+    bench.cache.put("bye", Speech(b"B"))
+    bench.synthesis.speak(Speak(1, 0, 0, "hello"))
+    bench.synthesis.speak(Speak(1, 1, 0, "bye", keep=True))
+    stream = await bench.stream()
+    assert [text for _, _, text in stream.said] == ["hello", "bye"]
+    assert bench.told.empty()
+
+
 async def test_speech_that_was_cut_is_not_kept(bench: Bench) -> None:
     bench.synthesis.speak(Speak(1, 0, 0, "hello", keep=True))
     stream = await bench.stream()

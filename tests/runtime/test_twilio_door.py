@@ -141,3 +141,9 @@ async def test_keys_go_out_in_a_seam_that_the_call_survives(bench: Bench) -> Non
     again.send("stop")
     await session.wait_closed()
     assert session.reason is EndReason.CALLER_HUNG_UP
+
+
+async def test_a_stream_that_comes_when_its_call_is_over_is_turned_away(bench: Bench) -> None:
+    _, token = stream_of(ElementTree.fromstring(bench.ask("/twilio/voice", CallSid="CA1").body))
+    bench.ask("/twilio/status", CallSid="CA1", CallStatus="canceled")
+    assert InstantPhone(bench.door, token=token).closed == 1008

@@ -17,20 +17,43 @@ from engine.runtime.worker import Worker
 from engine.server.aiohttp_app import aiohttp_routes, run_worker
 
 
-async def test_an_aiohttp_application_drains_its_calls_when_it_stops() -> None:
-    async with twilio_api() as api, aiohttp.ClientSession() as http:
-        worker = Worker(greeter(), settings(api.base), providers=stand_ins())
+async def test_calls_go_on_while_an_aiohttp_application_is_drained() -> None:
+    stopped = asyncio.Event()
+    async with aiohttp.ClientSession() as http:
+        worker = Worker(greeter(), settings(), providers=stand_ins("good morning"))
         app = web.Application()
         app.add_routes(aiohttp_routes(worker, "/phone"))
-        run_worker(app, worker, drain=0)
+        run_worker(app, worker, drain=3600, stop=stopped.set)
         async with listening(app) as port:
             twilio = Twilio(http, port, prefix="/phone")
             phone = await twilio.call()
             await phone.listen(PIECE)
             (session,) = worker.sessions.values()
+            os.kill(os.getpid(), signal.SIGTERM)
+            while not worker.draining:
+                await twilio.ask("/phone/status", {})
+            await phone.say()
+            await phone.listen(2 * PIECE)
+            assert not stopped.is_set()
+            await phone.hang_up()
+            await stopped.wait()
+            assert session.reason is EndReason.CALLER_HUNG_UP
+
+
+async def test_an_aiohttp_application_that_just_stops_ends_its_calls_at_the_carrier() -> None:
+    async with twilio_api() as api, aiohttp.ClientSession() as http:
+        worker = Worker(greeter(), settings(api.base), providers=stand_ins())
+        app = web.Application()
+        app.add_routes(aiohttp_routes(worker))
+        run_worker(app, worker, stop=None)
+        async with listening(app) as port:
+            phone = await Twilio(http, port).call()
+            await phone.listen(PIECE)
+            (session,) = worker.sessions.values()
             ending = asyncio.ensure_future(phone.listen_to_end())
         await ending
         assert session.reason is EndReason.DRAINED
+        assert api.requests[0][1] == {"Status": "completed"}
 
 
 async def test_a_signal_drains_an_asgi_application_before_its_server_closes_the_sockets(

@@ -156,15 +156,10 @@ class PocketsphinxTranscriber:
         """
         if sum(map(bool, (grammar, phrases, lm))) > 1:
             raise EngineError("pocketsphinx takes one of grammar, phrases and lm, not several")
-        for name, path in (("hmm", hmm), ("lm", lm), ("dictionary", dictionary)):
-            if path and not Path(path).exists():
-                raise EngineError(f"pocketsphinx: {name} {str(path)!r} does not exist")
         if decoders < 1:
             raise EngineError("pocketsphinx: decoders must be at least 1")
-        if importlib.util.find_spec("pocketsphinx") is None:
-            if sys.version_info >= (3, 14):
-                raise EngineError("pocketsphinx is not there for Python 3.14 yet: use Python 3.11 to 3.13")
-            raise MissingExtra("pocketsphinx", "local")
+        _check_paths({"hmm": hmm, "lm": lm, "dictionary": dictionary})
+        _check_installed()
         self._max_lag_ms = max_lag_ms
         self._config = {
             "grammar": grammar,
@@ -275,6 +270,22 @@ class PocketsphinxTranscriber:
 
     def _forget(self, number: int) -> None:
         self._streams.pop(number, None)
+
+
+def _check_paths(paths: Mapping[str, Path | str]) -> None:
+    """Raise `EngineError` for a file of the user's own that is not there."""
+    for name, path in paths.items():
+        if path and not Path(path).exists():
+            raise EngineError(f"pocketsphinx: {name} {str(path)!r} does not exist")
+
+
+def _check_installed() -> None:
+    """Raise `EngineError` (`MissingExtra`) where the library is not there."""
+    if importlib.util.find_spec("pocketsphinx") is not None:
+        return
+    if sys.version_info >= (3, 14):
+        raise EngineError("pocketsphinx is not there for Python 3.14 yet: use Python 3.11 to 3.13")
+    raise MissingExtra("pocketsphinx", "local")
 
 
 def _close_stdin(process: asyncio.subprocess.Process) -> None:

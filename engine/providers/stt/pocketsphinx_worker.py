@@ -96,7 +96,7 @@ class Decoders:
 
 
 def _teach(decoder: Any, word: str, phones: str) -> None:
-    """Add a pronunciation: the word's first, or one more (``word(2)``) where the dictionary has it already."""
+    """Add a pronunciation: the first, or one more (``word(2)``) where the dictionary has the word."""
     name, number = word, 1
     while decoder.lookup_word(name) is not None:
         number += 1
