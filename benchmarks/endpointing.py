@@ -28,9 +28,9 @@ from benchmarks.recordings import TURNS, clips, columns, percentile, room, siler
 from engine.audio.silero import SileroModel
 from engine.core.notes import Interrupted, TurnEnded
 from engine.core.policy import Opening, Policy, Turns
-from engine.testing import ScriptedModel, ScriptedTranscriber, World
+from engine.testing import ScriptedModel, World
 from engine.testing.corpus import Clip
-from engine.testing.recorded import RecordedCaller, Recording
+from engine.testing.recorded import RecordedCaller, Recording, StreamingTranscriber
 from engine.testing.script import agent_silent
 
 ANSWER_WITHIN = 5_000
@@ -91,7 +91,7 @@ def listen(recording: Recording, setting: Setting) -> Outcome:
     world = World(
         Policy(opening=Opening(message="Hello, you have reached the front desk."), turns=setting.turns),
         caller=caller,
-        transcriber=ScriptedTranscriber(hears=setting.hears),
+        transcriber=StreamingTranscriber(hears=setting.hears),
         laws=False,
         model=ScriptedModel(["Of course. Let me have a look at that for you, one moment please."]),
     )

@@ -1,6 +1,6 @@
-"""What noise and listening sounds do to a call: ``python -m benchmarks.noise``
+"""What sounds under the agent's speech do to a call: ``python -m benchmarks.noise``
 
-Three tables, in virtual time, the same at every run; the transcriber finds no words in noise and "mm-hm" in
+Four tables, in virtual time, the same at every run; the transcriber finds no words in noise and "mm-hm" in
 the listening sounds.
 
 1. The caller is in a noisy place and says nothing, for as long as the call lasts. There may be no turn and no
@@ -9,6 +9,8 @@ the listening sounds.
    is the agent falling silent until it is clear that nobody spoke. Talkers are a meeting in the background of
    a caller who has spoken before, so and so many dB below the caller's level.
 3. A caller makes one listening sound after the other while the agent speaks: nothing may end the reply.
+4. People speak a sentence while the agent speaks: ms from the marked start of their speech until the agent is
+   silent, and how many could not make it so within two seconds.
 """
 
 from __future__ import annotations
@@ -16,12 +18,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from benchmarks.recordings import TURNS, clips, columns, room, silero, spoken
+from benchmarks.recordings import TURNS, clips, columns, percentile, room, silero, spoken
 from engine.audio.silero import SileroModel
 from engine.core.notes import Cut, EndReason, Interrupted, ReplyEnded, TurnEnded
 from engine.core.policy import Idle, Opening, Policy, Turns
 from engine.testing import ScriptedModel, World
-from engine.testing.recorded import RecordedCaller, Recording, loud_level
+from engine.testing.recorded import RecordedCaller, Recording, StreamingTranscriber, loud_level
 from engine.testing.script import agent_silent, agent_speaking
 
 TEN_SECONDS = 10_000
@@ -30,6 +32,7 @@ LONG_REPLY = "I can tell you all about our opening hours and our prices on every
 """About 20 s of the scripted voice."""
 DEAD_AIR = 30_000
 NOISE_CAP = 10_000
+NOT_SILENCED = 2_000
 BELOW_CALLER = (-15, -20, -25)
 
 
@@ -104,9 +107,9 @@ def listening(detector: Detector, sounds: Sequence[Recording]) -> World:
     caller = detector.caller()
     for sound in sounds:
         caller.plays(sound, when=agent_speaking(2_000))
-    caller.hangs_up(pause=25_000)
+    caller.hangs_up(pause=45_000)
     policy = Policy(opening=Opening(message=LONG_REPLY * 2), turns=detector.turns)
-    return World(policy, caller=caller).run()
+    return World(policy, caller=caller, transcriber=StreamingTranscriber()).run()
 
 
 def dips(world: World) -> Dips:
@@ -119,6 +122,24 @@ def dips(world: World) -> Dips:
         elif since is not None:
             ms, since = ms + note.at - since, None
     return Dips(times, ms, long.how is Cut.DONE)
+
+
+def interrupting(detector: Detector, sentence: Recording) -> int:
+    """Ms from the start of somebody's sentence under a reply to the silence of the agent."""
+    caller = detector.caller(room(sentence)).plays(sentence, when=agent_speaking(2_000))
+    policy = Policy(opening=Opening(message=LONG_REPLY), turns=detector.turns)
+    world = World(policy, caller=caller, transcriber=StreamingTranscriber())
+    world.run(lambda world: bool(caller.played))
+    start = caller.played[0][1] + sentence.start
+    world.run(start + NOT_SILENCED)
+    return world.phone.ear.silence_after(start) - start
+
+
+def stops(delays: Sequence[int]) -> str:
+    """Median, 95th percentile and how many never."""
+    silenced = [ms for ms in delays if ms < NOT_SILENCED]
+    never = len(delays) - len(silenced)
+    return f"{percentile(silenced, 0.5)} / {percentile(silenced, 0.95)} ms, {never}/{len(delays)} never"
 
 
 def noises() -> dict[str, Recording]:
@@ -166,6 +187,12 @@ def main() -> None:
     sounds = listening_sounds()
     print(f"3. {len(sounds)} listening sounds while the agent speaks: dips")
     columns(head, [["mm-hm", *(str(dips(listening(each, sounds))) for each in listeners)]])
+    print("4. people who interrupt: p50 / p95 of the time until the agent is silent")
+    rows = []
+    for folder in ("words", "endpoint", "orders"):
+        people = [spoken(clip) for clip in clips(folder)]
+        rows.append([folder, *(stops([interrupting(each, one) for one in people]) for each in listeners)])
+    columns(head, rows)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from engine.audio.vad import LevelGate
 from engine.core.conversation import Message
 from engine.core.events import FinalWords, SpokenWord, TranscriberReady, VoiceAudio, VoiceDone, VoiceWords
 from engine.providers.contracts import Finished, ProviderError, TextDelta, ToolSpec
-from engine.providers.registry import Providers
+from engine.runtime.registry import Providers
 from engine.runtime.carrier import TwilioAccount
 from engine.runtime.worker import Settings
 

@@ -355,13 +355,14 @@ class Agent:
     def _watch(self, step: Step, reply: Reply) -> None:
         limits = step.policy.replies
         at: int | None = None
+        waiting = reply.next_piece() is not None
         if self.playout.paused:
             pass
-        elif self._asking and reply.voicing is None and reply.next_piece() is None:
+        elif self._asking and (reply.silent or (reply.voicing is None and not waiting)):
             at = self._progress_at + (limits.text_gap if reply.pieces else limits.first_text)
         elif reply.voicing is not None:
             at = self._progress_at + (limits.audio_gap if self.playout.given else limits.first_audio)
-        elif self.playout.complete and self.mouth_open:
+        elif (self.playout.complete or waiting) and self.mouth_open:
             at = max(self.playout.dry_at, step.now) + step.policy.playout.heard_grace
         if at is None:
             step.deadlines.cancel(ALARM)

@@ -27,8 +27,13 @@ class Means(StrEnum):
     INTERRUPTING = "interrupting"
 
 
-def meaning(text: str, turns: Turns, language: str, *, leaving: bool = False) -> Means:
-    """What words mean while the agent speaks. In a farewell, courtesies do not call it back."""
+def meaning(
+    text: str, turns: Turns, language: str, *, leaving: bool = False, unfinished: bool = False
+) -> Means:
+    """What words mean while the agent speaks. In a farewell, courtesies do not call it back.
+
+    ``unfinished``: more words may follow, so what may yet become a phrase that does not interrupt says nothing.
+    """
     spoken = words_of(text)
     if not spoken:
         return Means.NOTHING
@@ -40,6 +45,8 @@ def meaning(text: str, turns: Turns, language: str, *, leaving: bool = False) ->
     content = strip_phrases(spoken, never)
     if not content:
         return Means.LISTENING
+    if unfinished and any(words_of(phrase)[: len(content)] == content for phrase in never):
+        return Means.NOTHING
     return Means.INTERRUPTING if len(content) >= turns.words_to_interrupt else Means.NOTHING
 
 

@@ -54,12 +54,13 @@ MOST_GAP = 2_000
 """ms of a gap in the caller's stream that the transcriber is given as silence."""
 TRANSCRIBER_BACKOFF = 250
 TRANSCRIBER_TRIES = 6
-FALLBACK_RECHECK = 500
-"""ms after which a fallback that met a sound of the caller looks again."""
+RECHECK = 500
+"""ms after which an opening that found the line taken looks again."""
 AGENT_ENDS = frozenset(
     {
         EndReason.AGENT_HUNG_UP,
         EndReason.SILENCE,
+        EndReason.INACTIVITY,
         EndReason.MAX_DURATION,
         EndReason.REQUESTED,
         EndReason.DRAINED,
@@ -133,7 +134,7 @@ class Call:
         self._alarms: dict[str, Callable[[Step], None]] = {
             "carrier": lambda step: self.line.close(step),
             "drain": self._alarm_drain,
-            "greeting": self._open,
+            floors.GREETING: self._open,
             "join": lambda step: self._expire(step, "join", EndReason.UNJOINED),
             "leaving": lambda step: self._end(step, self.line.leaving or EndReason.AGENT_HUNG_UP, "overrun"),
             "longest_call": self._alarm_longest,
@@ -208,33 +209,44 @@ class Call:
             self.floor.spoke = False
             step.deadlines.cancel("opening_fallback")
             self.idle.caller_spoke(step)
-        self.floor.consider(step)
-        self._speak_next(step)
-        while self.agent.ended and not self.line.over:
-            self._conclude(step, self.agent.ended.pop(0))
+        settled = False
+        while not settled and not self.line.over:
+            self._conclude_all(step)
             self.floor.consider(step)
-            self._speak_next(step)
+            if not self.agent.ended:
+                self._speak_next(step)
+            settled = not self.agent.ended
         if not self.line.over:
             self._update_idle(step)
 
+    def _conclude_all(self, step: Step) -> None:
+        """What the agent said stands in the conversation before anything that came after it."""
+        while self.agent.ended and not self.line.over:
+            self._conclude(step, self.agent.ended.pop(0))
+
     def _speak_next(self, step: Step) -> None:
         """The agent has nothing to say at the moment: say what waits, or answer the turn that waits."""
-        if self.agent.live is not None or self.agent.ended or not self.line.live:
+        if self.agent.live is not None or not self.line.live or self.line.transferring:
             return
         if self._to_say:
             wanted = self._to_say.pop(0)
             reply = self.agent.begin(step, Kind.SAY)
             reply.uninterruptible = wanted.uninterruptible
             self.agent.say(step, wanted.text)
-        elif (self.floor.pending or self._returned) and not self.line.strict:
+        elif self._owes_answer and not self.line.strict and not self.floor.greeting_due(step):
             if self.line.leaving is not None:
                 self._stay(step)
-            self.agent.begin(step, Kind.ANSWER if self.floor.pending else Kind.RETURNED)
             self.floor.write_waiting(step)
+            self.agent.begin(step, Kind.ANSWER if self.floor.pending else Kind.RETURNED)
             self.floor.pending = self._returned = False
             self.agent.think(step, self.conversation.messages)
-        elif self.line.leaving is not None and (self.line.strict or not self._caller_goes_on):
-            self._end(step, self.line.leaving)
+        elif self.line.leaving is not None:
+            self._go(step, self.line.leaving)
+
+    @property
+    def _owes_answer(self) -> bool:
+        """Something was said to the agent, or happened, that it has not answered."""
+        return self.floor.pending or self._returned
 
     @property
     def _caller_goes_on(self) -> bool:
@@ -271,7 +283,8 @@ class Call:
         reply = ended.reply
         self._write(step, ended)
         if ended.failed:
-            self._failed(step, ended.failed)
+            if reply.chosen:
+                self._failed(step, ended.failed)
             return
         if reply.kind is Kind.ANSWER and ended.how is Cut.DONE:
             self._failures = 0
@@ -281,6 +294,7 @@ class Call:
         if leave is None:
             return
         if ended.how is not Cut.DONE and reply.text and not leave.strict:
+            self.conversation.told("The caller spoke, so the call goes on.")
             self._stay(step)
         elif leave.transfer:
             self.hands.transfer(step, leave.transfer)
@@ -294,6 +308,9 @@ class Call:
     def _leave(self, step: Step, reason: EndReason, *, words: str = "", strict: bool = False) -> None:
         """Say the last words, if there are any, and end the call when they were heard."""
         if self.line.leaving is not None and self.line.strict:
+            return
+        if self.floor.pending and not strict:
+            self._stay(step)
             return
         words = words or (self.policy.ending.message if reason in AGENT_ENDS else "")
         self.line.leaving = reason
@@ -312,12 +329,19 @@ class Call:
 
     def _gone(self, step: Step, leave: Leave) -> None:
         """The last words were heard. Nobody is hung up on while still speaking, unless the end is strict."""
-        if leave.strict or not self._caller_goes_on:
-            self._end(step, leave.reason)
+        if self.floor.pending and not leave.strict:
+            self._stay(step)
             return
-        if self.line.leaving is None:
-            self.line.leaving = leave.reason
-            step.deadlines.set("leaving", step.now + self.policy.limits.overrun)
+        self.line.leaving = leave.reason
+        self.line.strict = leave.strict
+        self._go(step, leave.reason)
+
+    def _go(self, step: Step, reason: EndReason) -> None:
+        """Nothing more is to be said: end the call, unless the caller is saying something."""
+        if self.line.strict or not self._caller_goes_on:
+            self._end(step, reason)
+        else:
+            step.deadlines.cancel("leaving")
 
     def _stay(self, step: Step) -> None:
         """The caller spoke into a soft farewell: the call goes on."""
@@ -472,7 +496,7 @@ class Call:
         opening = self.policy.opening
         if opening.first is Speaker.AGENT and (opening.message or opening.prompt):
             if opening.delay:
-                step.deadlines.set("greeting", step.now + opening.delay)
+                step.deadlines.set(floors.GREETING, step.now + opening.delay)
             else:
                 self._open(step)
         elif opening.fallback_after is not None and (opening.fallback_message or opening.fallback_prompt):
@@ -484,14 +508,20 @@ class Call:
 
     def _alarm_fallback(self, step: Step) -> None:
         opening = self.policy.opening
-        if self.caller.turn.open:
-            step.deadlines.set("opening_fallback", step.now + FALLBACK_RECHECK)
+        if self.caller.turn.open or (self.agent.live is not None and self.agent.live.chosen):
+            step.deadlines.set("opening_fallback", step.now + RECHECK)
             return
         step.emit(ClockFired(step.now, "opening_fallback"))
         self._greet(step, opening.fallback_message, opening.fallback_prompt)
 
     def _greet(self, step: Step, message: str, prompt: str) -> None:
-        if self.agent.live is not None or self.line.leaving is not None:
+        if self.line.leaving is not None:
+            return
+        if self.agent.live is not None and not self.agent.live.chosen:
+            self.floor.cut(step)
+            self._conclude_all(step)
+        if self.agent.live is not None:
+            step.deadlines.set(floors.GREETING, step.now + RECHECK)
             return
         reply = self.agent.begin(step, Kind.GREETING)
         reply.uninterruptible = self.policy.opening.uninterruptible
@@ -519,10 +549,10 @@ class Call:
     def _on_key(self, step: Step, event: ev.KeyPressed) -> None:
         if not self.line.live:
             return
-        self.idle.caller_spoke(step)
-        step.deadlines.cancel("opening_fallback")
+        self.floor.spoke = True
         if self.policy.keypad.interrupts:
             self.floor.silence_agent(step, "key")
+            self._conclude_all(step)
         self._keyed(step, self.keypad.press(step, event.digit))
 
     def _keyed(self, step: Step, digits: str) -> None:
@@ -612,6 +642,7 @@ class Call:
         self._to_say.append(event)
         if event.urgency is ev.Urgency.NOW:
             self.floor.silence_agent(step, "say now")
+            self.floor.owe()
 
     def _on_user_text(self, step: Step, event: ev.UserText) -> None:
         if self.line.over or not event.text.strip():
@@ -619,9 +650,10 @@ class Call:
         if event.urgency is ev.Urgency.LATER:
             self._heard(step, event.text)
             return
-        self.idle.caller_spoke(step)
+        self.floor.spoke = True
         if event.urgency is ev.Urgency.NOW:
             self.floor.silence_agent(step, "text")
+            self._conclude_all(step)
         self.floor.turn(step, event.text)
 
     def _on_hang_up(self, step: Step, event: ev.HangUpNow) -> None:
@@ -629,7 +661,8 @@ class Call:
             self._leave(step, EndReason.REQUESTED, words=event.farewell, strict=True)
 
     def _on_transfer(self, step: Step, event: ev.TransferNow) -> None:
-        if self.line.live and not self.line.transferring and self.policy.carrier.transfers:
+        free = not self.line.transferring and self.line.leaving is None
+        if self.line.live and free and self.policy.carrier.transfers:
             self._silence_agent(step)
             self.hands.transfer(step, event.target)
 

@@ -8,6 +8,7 @@ or is cut.
 from __future__ import annotations
 
 from engine.core import endpointing
+from engine.core import words as lists
 from engine.core.agent import Agent, AgentState
 from engine.core.bargein import BargeIn, Means, meaning
 from engine.core.caller import Caller, CallerTurn
@@ -21,9 +22,10 @@ from engine.core.notes import Interrupted, MessageAdded, TurnAmended, TurnEnded,
 from engine.core.policy import OnSound
 from engine.core.replies import Kind, Reply, Status
 from engine.core.step import Step
-from engine.core.words import after_words, words_of
+from engine.core.words import after_words, strip_phrases, words_of
 
 ENDPOINT = "endpoint"
+GREETING = "greeting"
 HELD = "held"
 LOST = 1_000
 """ms without frames after which speech that was going on is taken to have stopped."""
@@ -283,7 +285,7 @@ class Floor:
         if turn.opened_at is not None and turn.voiced < step.policy.turns.shortest_turn:
             return True
         reply = self._agent.live
-        if reply is None or reply.status is Status.DRAFT:
+        if (reply is None or reply.status is Status.DRAFT) and self._line.leaving is None:
             return False
         return self._meaning(step, turn.text) is Means.LISTENING
 
@@ -303,6 +305,10 @@ class Floor:
         drafted = reply is not None and reply.status is Status.DRAFT
         self.pending = True
         self._owed = False
+        if self._greets_back(step, text):
+            self._write(step, text)
+            self.pending = False
+            return
         if reply is not None and not drafted and not self._unheard_answer(reply):
             self._waiting = f"{self._waiting} {text}".strip()
             return
@@ -314,6 +320,24 @@ class Floor:
         elif reply is not None:
             self._drop(step, reply)
             self._owed = False
+
+    def _greets_back(self, step: Step, text: str) -> bool:
+        """Whether this is the "hello?" of someone who has not heard the greeting: that is its answer."""
+        reply = self._agent.live
+        coming = reply is not None and reply.kind is Kind.GREETING and not self._agent.audible
+        if not coming and not self.greeting_due(step):
+            return False
+        hellos = lists.GREETINGS.get(lists.base_language(step.policy.language), ())
+        return not strip_phrases(words_of(text), hellos)
+
+    def greeting_due(self, step: Step) -> bool:
+        """The greeting waits for its delay."""
+        return GREETING in step.deadlines
+
+    def owe(self) -> None:
+        """What was dropped unheard for something else is to be said after it."""
+        self.pending = self.pending or self._owed
+        self._owed = False
 
     def write_waiting(self, step: Step) -> None:
         """What the agent was speaking over, if the caller said anything: it stands after the agent's words."""
@@ -349,7 +373,7 @@ class Floor:
             reply = None
         if not turns.drafts or reply is not None or turn.drafts >= turns.drafts_per_turn:
             return
-        if self._line.leaving is not None or self.pending or self._agent.ended:
+        if self._line.leaving is not None or self.pending or self.greeting_due(step):
             return
         turn.drafts += 1
         draft = self._agent.begin(step, Kind.ANSWER, draft=True)
@@ -403,13 +427,17 @@ class Floor:
             if turn.text and not reply.draft_text.endswith(turn.text):
                 self._drop(step, reply)
             return
+        if not self._agent.audible and reply.kind is not Kind.ANSWER:
+            return
         if self._interruptible(step, reply) and self._meaning(step, turn.text) is Means.INTERRUPTING:
             self._stop(step, "words")
 
     def _meaning(self, step: Step, text: str) -> Means:
         reply = self._agent.live
         leaving = self._line.leaving is not None or (reply is not None and reply.leave is not None)
-        return meaning(text, step.policy.turns, step.policy.language, leaving=leaving)
+        unfinished = bool(self._caller.turn.interim)
+        turns, language = step.policy.turns, step.policy.language
+        return meaning(text, turns, language, leaving=leaving, unfinished=unfinished)
 
     def cut(self, step: Step) -> None:
         """Stop the agent for good, whatever it is doing."""

@@ -69,7 +69,9 @@ class Hands:
                 reply.leave = Leave(EndReason.TRANSFERRED, transfer=target)
         elif request.name == SEND_DIGITS:
             digits = keypad.plan(str(arguments.get("digits", "")))
-            if not digits:
+            if reply.silent and step.policy.carrier.digits_in_band:
+                error = "keys cannot be pressed while the agent only writes"
+            elif not digits:
                 error = "digits must be 0-9, *, #, A-D or w for a pause"
             elif step.policy.carrier.digits_in_band:
                 reply.pieces.append(Piece("", tones=digits))
@@ -146,13 +148,19 @@ class Hands:
         if reply.leave is not None or any(request.tool_call not in self._results for request in reply.round):
             return
         self._results.clear()
+        reply.rounds += 1
+        if reply.rounds > step.policy.replies.tool_rounds:
+            step.emit(Fault(step.now, "model", "calls tools again and again"))
+            self._agent.cut(step, failed="model")
+            return
         self._agent.think(step, self._conversation.view(reply.text))
 
     def reply_over(self, step: Step, reply: Reply, how: Cut) -> None:
         """The reply ended: tools it called stay called, and keys it wanted pressed are pressed."""
         if reply.round and reply.chosen and not reply.round_written:
             self._write_round(reply)
-        if how is Cut.DONE and reply.digits and not self._line.over:
+        heard_out = how is Cut.DONE or (reply.chosen and not reply.text)
+        if heard_out and reply.digits and not self._line.over:
             self.seam_expected = True
             step.emit(SendDigits(reply.digits))
         self._results.clear()

@@ -12,9 +12,7 @@ from engine.core.effects import CloseStream, CloseTranscriber, HangUp
 from engine.core.notes import Closed, Ending, EndReason, SeamClosed, SeamOpened
 from engine.core.step import Step
 
-BY_THE_OTHER_SIDE = frozenset(
-    {EndReason.CALLER_HUNG_UP, EndReason.CONNECTION_ERROR, EndReason.UNJOINED, EndReason.TRANSFERRED}
-)
+BY_THE_OTHER_SIDE = frozenset({EndReason.CALLER_HUNG_UP, EndReason.UNJOINED, EndReason.TRANSFERRED})
 """Reasons with which the caller's leg is gone or somebody else's: the carrier need not be told."""
 
 

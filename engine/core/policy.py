@@ -213,6 +213,8 @@ class Replies:
     attempts: int = 2
     failures: int = 2
     """Replies in a row that failed for good before the call is given up."""
+    tool_rounds: int = 8
+    """How often one reply may call tools and think again: a model in a loop must not keep the caller waiting."""
     filler_after: int | None = None
     """Say a filler when the model or a tool has left the caller waiting this long."""
     fillers: tuple[str, ...] = ()

@@ -89,6 +89,8 @@ class Reply:
         self.chosen = not draft
         self.round_written = False
         """The round's tool calls are part of the conversation."""
+        self.rounds = 0
+        """How often the model was asked to go on after its tools."""
         self.round: list[ToolRequest] = []
         """The tools called since the model was last asked."""
         self.held_back: list[ToolRequest] = []

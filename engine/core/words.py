@@ -75,6 +75,19 @@ COURTESIES: dict[str, tuple[str, ...]] = {
 }
 """What a caller says into a farewell without wanting the talk to go on."""
 
+GREETINGS: dict[str, tuple[str, ...]] = {
+    "en": _phrases(
+        "hello, hi, hey, hi there, hello there, yes, speaking, good morning, good afternoon, good evening"
+    ),
+    "de": _phrases("hallo, ja, guten tag, guten morgen, guten abend, grüß gott, ja bitte"),
+    "es": _phrases("hola, sí, diga, dígame, bueno, buenos días, buenas tardes, buenas noches, aló"),
+    "fr": _phrases("allô, allo, oui, bonjour, bonsoir, oui bonjour"),
+    "it": _phrases("pronto, sì, ciao, buongiorno, buonasera"),
+    "nl": _phrases("hallo, ja, goedemorgen, goedemiddag, goedenavond, met wie"),
+    "pt": _phrases("alô, olá, sim, bom dia, boa tarde, boa noite, estou"),
+}
+"""What a caller says on picking up: the agent's greeting is the answer to it."""
+
 UNFINISHED: dict[str, frozenset[str]] = {
     "en": frozenset(
         "and or but because if when while which who whose the a an my your his her our their these to of "

@@ -10,7 +10,7 @@ from pydantic.main import IncEx
 
 from engine.agent import Agent
 from engine.providers.contracts import ToolSpec
-from engine.providers.registry import Providers, build, load_tools, tool_specs
+from engine.runtime.registry import Providers, build, load_tools, tool_specs
 from engine.runtime.tool_runs import ToolFunction
 from engine.runtime.voice_cache import VoiceCache
 

@@ -18,7 +18,7 @@ from engine.audio.silero import SileroModel
 from engine.core.call import Call
 from engine.core.events import Created, Drain
 from engine.errors import EngineError
-from engine.providers.registry import Providers
+from engine.runtime.registry import Providers
 from engine.providers.silero_model import find_model
 from engine.records.folder import CallFolder
 from engine.records.record import CallFacts

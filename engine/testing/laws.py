@@ -77,13 +77,14 @@ class Laws:
     """The laws of one call. ``ear`` is the truth about what was heard; None where there is no phone.
 
     ``word_times`` False says that the voice does not tell where its words lie, so that the call can only
-    estimate what was heard.
+    estimate what was heard. ``uncertainty`` are ms by which the network alone makes such estimates wrong.
     """
 
     def __init__(
         self, call: CallLike, policy: Policy, *, ear: Ear | None = None, log: Sequence[LogEntry] = ()
     ) -> None:
         self.word_times = True
+        self.uncertainty = 0
         self._call = call
         self._policy = policy
         self._ear = ear
@@ -108,7 +109,8 @@ class Laws:
         self._wanted_by: dict[str, set[int]] = {}
         self._running: set[str] = set()
         self._started: set[str] = set()
-        self._worded = False
+        self._noise = 0
+        self._noisy_since: int | None = None
         self._finals: list[str] = []
         self._said_by_caller: list[str] = []
         self._proved: list[tuple[str, int]] = []
@@ -214,7 +216,7 @@ class Laws:
         self._claimed += len(effect.payload)
         if self._ear is not None:
             played = self._ear.played(self._now)
-            tolerance = self._policy.playout.word_tolerance * 8
+            tolerance = (self._policy.playout.word_tolerance + self.uncertainty) * 8
             claim = f"{self._claimed} samples are said to be heard, {played} were"
             self._demand(self._claimed <= played + tolerance, "3", claim)
 
@@ -231,6 +233,7 @@ class Laws:
         if self._ear is None or self._written:
             return
         tolerance = self._policy.playout.word_tolerance if self.word_times else _UNTIMED
+        tolerance += self.uncertainty
         heard = self._ear.all_words(self._now)
         at = 0
         texts = [message.text for message in messages if message.role == "assistant" and message.text]
@@ -334,20 +337,28 @@ class Laws:
         self._generating.pop(effect.reply, None)
 
     def _speech(self, note: SpeechStarted | SpeechEnded) -> None:
-        if note.who == "caller":
-            self._worded = False
+        if note.who != "caller":
+            return
+        if isinstance(note, SpeechStarted):
+            self._noisy_since = note.at
+        elif self._noisy_since is not None:
+            self._noise += note.at - self._noisy_since
+            self._noisy_since = None
 
     def _words(self, note: WordsRecognised) -> None:
-        self._worded |= bool(note.text)
+        if note.text:
+            self._noise = 0
+            self._noisy_since = None if self._noisy_since is None else self._now
 
     def _clock(self, note: ClockFired) -> None:
         if note.clock not in _IDLE_CLOCKS or self._ear is None:
             return
         broken = "9", f"{note.clock} fired while "
         if self._call.caller.speaking:
-            # Noise may hold a clock for the cap in all; how long it did is not to be seen, the silence is.
-            silent = self._now - (self._ear.silent_since(self._now) or 0)
-            capped = silent >= self._policy.idle.noise_cap and not self._worded
+            noise = self._noise + self._now - (self._now if self._noisy_since is None else self._noisy_since)
+            # A sound also holds the clocks while its turn waits for words, which is not to be seen here.
+            waits = self._policy.turns.transcript_wait + self._policy.turns.endpoint_ceiling
+            capped = noise + waits >= self._policy.idle.noise_cap
             self._demand(capped, broken[0], broken[1] + "the caller speaks")
         self._demand(not self._ear.sounding(self._now), broken[0], broken[1] + "the agent is to be heard")
         self._demand(not self._running, broken[0], broken[1] + f"{sorted(self._running)} are running")

@@ -67,6 +67,8 @@ class Phone:
         self.losses = losses
         self.echo_db = echo_db
         self.ear = Ear(Tape())
+        self.uncertainty = max(jitter, default=0) + max((lasts for _, lasts in stalls), default=0)
+        """How far off (ms) a call may be that knows when it sent audio, and not yet when it was played."""
         self.to_phone = _Way(delay_ms, jitter, stalls)
         self.to_call = _Way(delay_ms, jitter, stalls)
         self._marks: list[_Mark] = []

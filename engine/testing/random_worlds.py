@@ -49,7 +49,8 @@ def random_world(seed: int, *, call: Callable[[Policy], CallLike] = Call) -> Wor
         faults=_faults(rng), late=rng.random() < 0.2,
     )  # fmt: skip
     model = ScriptedModel(
-        [*rng.choices(_REPLIES, k=6), "Anything else?"], first_token_ms=rng.choice((0, 150, 1_200)), faults=_faults(rng),
+        [*rng.choices(_REPLIES, k=6), "Anything else?"], first_token_ms=rng.choice((0, 150, 1_200)),
+        faults=_faults(rng),
         tokens_per_second=rng.choice((10, 60, 1_000)), late=rng.random() < 0.2,
     )  # fmt: skip
     carrier = ScriptedCarrier(

@@ -23,9 +23,11 @@ from engine.audio._pcm import FULL_SCALE, WIDTH, audioop
 from engine.audio.level import DIGITAL_SILENCE, level_dbfs
 from engine.audio.silero import SileroModel, SileroState
 from engine.audio.vad import open_vad
+from engine.core.effects import FlushTranscriber
 from engine.core.events import CallerAudio, MediaGap, VoiceVote
 from engine.testing.caller import FRAME, Caller, SaidWord
 from engine.testing.script import Action, Cue
+from engine.testing.transcriber import ScriptedTranscriber
 
 if TYPE_CHECKING:
     from engine.testing.world import World
@@ -93,11 +95,16 @@ class Recording:
         """The words in ms of the recording, each as long as its share of the letters."""
         words = self.text.split()
         if self.last_word_start is None or len(words) < 2:
-            return _spread(words, self.speech)
-        last = SaidWord(words[-1], self.last_word_start, self.end)
+            return _spread(words, [self._loud(start, end) for start, end in self.speech])
+        last = SaidWord(words[-1], *self._loud(self.last_word_start, self.end))
         head = [(start, min(end, self.last_word_start)) for start, end in self.speech]
-        head = [(start, end) for start, end in head if end - start >= SHORTEST_STRETCH]
-        return [*_spread(words[:-1], head or self.speech), last]
+        head = [(start, end) for start, end in head if end - start >= SHORTEST_STRETCH] or [*self.speech]
+        return [*_spread(words[:-1], [self._loud(start, end) for start, end in head]), last]
+
+    def _loud(self, start: int, end: int) -> tuple[int, int]:
+        """The loud part of a stretch: people and detectors mark it generously."""
+        first, last = loud_part(self.sound(start, end).audio)
+        return start + first, start + last
 
     def louder(self, db: float) -> Recording:
         """The same sound ``db`` louder (below 0: softer)."""
@@ -217,6 +224,15 @@ class RecordedCaller(Caller):
         for window in state.feed(payload):
             (probability,) = model.infer([state], [window])
             self._world.later(self._vote_delay, VoiceVote(at + FRAME, probability))
+
+
+class StreamingTranscriber(ScriptedTranscriber):
+    """A scripted transcriber whose words come in the order of the audio: no interim overtakes a final."""
+
+    def _on_flush(self, effect: FlushTranscriber) -> None:
+        super()._on_flush(effect)
+        if self._interim_every is not None:
+            self._interim_at = self._world.clock.now + self._final_delay - self._interim_every + 1
 
 
 def read_wav(path: Path) -> bytes:

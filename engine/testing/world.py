@@ -97,8 +97,9 @@ class World:
         self.phone.connect(self.clock, self.voice.tape, self.tell)
         caller.enter(self)
         self._laws = Laws(self.call, policy, ear=self.phone.ear, log=self.log) if laws else None
-        if self._laws is not None and not self.voice.word_times:
-            self._laws.word_times = False
+        if self._laws is not None:
+            self._laws.word_times = self.voice.word_times
+            self._laws.uncertainty = self.phone.uncertainty
         self.clock.at(0, self.tell, Created())
         if caller.joins is not None:
             self.clock.at(caller.joins, self.open_stream)

@@ -1,4 +1,4 @@
-"""Vendors that are silent, refuse, stall or break, and a carrier that acknowledges nothing: no call gets stuck."""
+"""Vendors that are silent, refuse, stall or break, a carrier without marks: no call gets stuck."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ def faults(world: World) -> list[tuple[int, str]]:
 
 
 @pytest.mark.parametrize(
-    ("fault", "noticed"), [(Silent(), 6_000), (Refuses(after=50), 50), (Fails(after=0), 150), (Stalls(after=0), 6_000)]
+    ("fault", "noticed"),
+    [(Silent(), 6_000), (Refuses(after=50), 50), (Fails(after=0), 150), (Stalls(after=0), 6_000)],
 )
 def test_a_model_that_says_nothing_is_asked_again_and_answers_once(fault: VendorFault, noticed: int) -> None:
     world = run_call(RULES, one_turn(20_000), model=ScriptedModel(["Once, then."], faults=[fault]))
@@ -111,9 +112,13 @@ def test_the_end_that_is_said_twice_is_one_end() -> None:
 # --- the voice ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("fault", "noticed"), [(Silent(), 4_000), (Refuses(after=70), 70), (Fails(after=0), 80)])
+@pytest.mark.parametrize(
+    ("fault", "noticed"), [(Silent(), 4_000), (Refuses(after=70), 70), (Fails(after=0), 80)]
+)
 def test_a_voice_that_says_nothing_is_asked_again(fault: VendorFault, noticed: int) -> None:
-    world = run_call(RULES, one_turn(30_000), voice=ScriptedVoice(faults=[fault]), model=ScriptedModel([LONG]))
+    world = run_call(
+        RULES, one_turn(30_000), voice=ScriptedVoice(faults=[fault]), model=ScriptedModel([LONG])
+    )
     assert [role for _, role in faults(world)] == ["voice"] and world.heard_text == LONG
     first = world.effects(StartModel)[0][0]
     assert faults(world)[0][0] >= first + noticed
@@ -151,12 +156,16 @@ def _without_one_repeated(words: list[str]) -> list[str]:
 
 
 def test_a_voice_that_says_its_end_twice_is_heard_once() -> None:
-    world = run_call(RULES, one_turn(30_000), voice=ScriptedVoice(faults=Repeats()), model=ScriptedModel([LONG]))
+    world = run_call(
+        RULES, one_turn(30_000), voice=ScriptedVoice(faults=Repeats()), model=ScriptedModel([LONG])
+    )
     assert world.heard_text == LONG and heard_twice(world) == {}
 
 
 def test_a_voice_slower_than_speech_leaves_gaps_but_no_word_is_lost() -> None:
-    world = run_call(RULES, one_turn(60_000), voice=ScriptedVoice(realtime_factor=0.7), model=ScriptedModel([LONG]))
+    world = run_call(
+        RULES, one_turn(60_000), voice=ScriptedVoice(realtime_factor=0.7), model=ScriptedModel([LONG])
+    )
     assert world.heard_text == LONG and said_by(world, "assistant") == [LONG] and faults(world) == []
 
 
@@ -172,7 +181,9 @@ class Mute(Phone):
 
 def test_marks_that_never_come_back_do_not_stop_the_talk() -> None:
     caller = Caller().says("Tell me.", at=1_000).says("Go on.", at=9_000).hangs_up(at=20_000)
-    world = run_call(RULES, caller, phone=Mute(), model=ScriptedModel(["The first thing.", "The other thing."]))
+    world = run_call(
+        RULES, caller, phone=Mute(), model=ScriptedModel(["The first thing.", "The other thing."])
+    )
     assert said_by(world, "assistant") == ["The first thing.", "The other thing."]
     assert [role for _, role in faults(world)] == ["carrier", "carrier"]
 
@@ -186,7 +197,14 @@ def test_marks_that_never_come_back_do_not_stop_a_long_answer() -> None:
 
 # --- whatever happens ---------------------------------------------------------------------------------
 
-EVERY_FAULT = [Silent(), Refuses(), Refuses(retryable=False), Stalls(after=1), Stalls(after=700), Fails(after=3)]
+EVERY_FAULT = [
+    Silent(),
+    Refuses(),
+    Refuses(retryable=False),
+    Stalls(after=1),
+    Stalls(after=700),
+    Fails(after=3),
+]
 BROKEN = {
     ("model", Stalls(after=1)): "a first token that is no piece forgets the tries, so there is no last one",
     ("voice", Stalls(after=1)): "a first sound that is no word forgets the tries, so there is no last one",
@@ -198,7 +216,10 @@ BROKEN = {
     ("who", "fault"),
     [
         pytest.param(
-            who, fault, marks=[pytest.mark.xfail(strict=True, reason=reason)] if reason else (), id=f"{who} {fault}"
+            who,
+            fault,
+            marks=[pytest.mark.xfail(strict=True, reason=reason)] if reason else (),
+            id=f"{who} {fault}",
         )
         for who in ("model", "voice", "transcriber")
         for fault in EVERY_FAULT

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from turn_scenes import LONG, by_hand, policy, stretches
 
@@ -19,8 +21,8 @@ FRAME = 20
 class Listening:
     """A caller's side that is given frames by hand: one every 20 ms, ``stall`` ms late."""
 
-    def __init__(self, **turns: float) -> None:
-        self.step = Step(Policy(turns=Turns(**turns)))  # type: ignore[arg-type]
+    def __init__(self, **turns: Any) -> None:
+        self.step = Step(Policy(turns=Turns(**turns)))
         self.side = CallerSide(self.step.policy)
         self.media = 0
         self.speech: list[tuple[str, int]] = []

@@ -87,7 +87,6 @@ def test_unless_keys_do_not_interrupt() -> None:
     assert [text for text, _, _ in spoken(world)] == [LONG, "One."]
 
 
-@pytest.mark.xfail(strict=True, reason="a turn that comes with the cut joins the caller's turn before it")
 def test_an_entry_that_is_complete_at_once_comes_after_what_was_heard() -> None:
     caller = Caller().says("Read it to me.", at=200).presses("#", at=4_000)
     world = World(PLAIN, caller=caller, model=model(LONG, "As you wish.")).run(12_000)
@@ -142,7 +141,6 @@ def test_digits_that_are_none_are_an_error_to_the_model() -> None:
     assert tones_heard(world) == ""
 
 
-@pytest.mark.xfail(strict=True, reason="keys of a reply in text are neither played nor refused")
 def test_keys_are_pressed_or_refused_in_a_call_in_text_too() -> None:
     world = World(
         Policy(idle=NO_CLOCKS, medium="text"),
@@ -160,10 +158,7 @@ OUT_OF_BAND = Policy(idle=NO_CLOCKS, carrier=Carrier(digits_in_band=False))
     "words",
     [
         "I press it.",
-        pytest.param(
-            "",
-            marks=pytest.mark.xfail(strict=True, reason="keys are only pressed after a reply that was heard"),
-        ),
+        pytest.param(""),
     ],
 )
 def test_a_carrier_that_presses_keys_itself_makes_a_seam_that_the_call_survives(words: str) -> None:

@@ -156,12 +156,7 @@ class Mute(Phone):
     "sentences",
     [
         3,
-        pytest.param(
-            14,
-            marks=pytest.mark.xfail(
-                strict=True, reason="no deadline while unheard audio holds the voice back"
-            ),
-        ),
+        pytest.param(14),
     ],
 )
 def test_a_carrier_that_acknowledges_nothing_does_not_hold_the_call_for_ever(sentences: int) -> None:
@@ -275,10 +270,7 @@ def failing_model(drafts: bool) -> World:
     "drafts",
     [
         False,
-        pytest.param(
-            True,
-            marks=pytest.mark.xfail(strict=True, reason="a draft that fails is counted and apologised for"),
-        ),
+        pytest.param(True),
     ],
 )
 def test_a_model_that_fails_is_apologised_for_once_a_turn_and_then_given_up(drafts: bool) -> None:

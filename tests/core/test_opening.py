@@ -70,12 +70,7 @@ def test_an_interruptible_one_is_not() -> None:
     assert spoken(world)[-1][0] == "Well then."
 
 
-UNHEARD = pytest.mark.xfail(
-    strict=True, reason="a caller's hello takes the place of a greeting not yet heard"
-)
-
-
-@pytest.mark.parametrize("delay", [pytest.param(0, marks=UNHEARD), pytest.param(2_000, marks=UNHEARD)])
+@pytest.mark.parametrize("delay", [0, 2_000])
 def test_a_caller_s_hello_does_not_take_the_greeting_s_place(delay: int) -> None:
     """F16: the exact text is the first thing heard. Whoever picks up says hello before hearing anything."""
     world = World(
@@ -152,10 +147,7 @@ def test_a_sound_without_words_only_delays_it() -> None:
     "event",
     [
         KeyPressed("1"),
-        pytest.param(
-            UserText("Hello."),
-            marks=pytest.mark.xfail(strict=True, reason="typed text does not cancel the fallback"),
-        ),
+        pytest.param(UserText("Hello.")),
     ],
 )
 def test_keys_and_typed_text_open_the_call_too(event: KeyPressed | UserText) -> None:
@@ -163,7 +155,6 @@ def test_keys_and_typed_text_open_the_call_too(event: KeyPressed | UserText) -> 
     assert fired(world) == [] and [text for text, _, _ in spoken(world)] == ["Okay."]
 
 
-@pytest.mark.xfail(strict=True, reason="an opening that finds the agent speaking is dropped")
 @pytest.mark.parametrize("first", ["delay", "fallback"])
 def test_words_from_outside_at_that_moment_do_not_swallow_the_opening(first: str) -> None:
     opening = (

@@ -7,8 +7,8 @@ import pytest
 from engine.audio.level import EchoFloor
 from engine.core.effects import AudioHeard, Effect, SendAudio, SendClear, SendMark
 from engine.core.playout import Playout
-from engine.core.policy import Policy
 from engine.core.policy import Playout as Limits
+from engine.core.policy import Policy
 from engine.core.step import Step
 
 MS = 8
@@ -200,6 +200,17 @@ def test_the_clock_does_not_count_while_the_carrier_had_nothing_to_play() -> Non
     ledger.give(500)
     assert sizes(ledger.pump(1_000)) == [200, "1.1920", 200, "1.3520", 100]
     assert ledger.playout.position(1_050) <= (40 + 50) * MS
+
+
+@pytest.mark.xfail(strict=True, reason="the clock counts the next stretch from the echo of the one before")
+def test_a_late_echo_of_a_stretch_that_is_over_says_nothing_of_the_next() -> None:
+    ledger = Ledger()
+    ledger.give(40)
+    ledger.pump(0)
+    ledger.give(500)
+    ledger.pump(100)
+    ledger.echo("1.320", 105)
+    assert ledger.playout.position(140) == 40 * MS
 
 
 def test_without_acknowledgements_what_was_sent_counts_in_the_end() -> None:

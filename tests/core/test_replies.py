@@ -17,7 +17,9 @@ SOUND = b"\x10" * MS
 QUIET = b"\xff" * MS
 
 
-def spoken(*words: tuple[str, int], timed: bool = True, done: bool = True, tail: int = 0) -> tuple[Reply, Playout]:
+def spoken(
+    *words: tuple[str, int], timed: bool = True, done: bool = True, tail: int = 0
+) -> tuple[Reply, Playout]:
     """A reply of one piece of words, each ``(text, ms)``, with ``tail`` ms of silence behind the last one."""
     reply, playout = Reply(1, Kind.ANSWER, Policy()), Playout(EchoFloor(-18.0))
     reply.say(" ".join(text for text, _ in words))

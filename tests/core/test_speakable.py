@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from engine.core.speakable import Segmenter, clean
 
 
-def pieces(text: str, *, first: int = 24, longest: int = 220, size: int = 0, truncated: bool = False) -> list[str]:
+def pieces(
+    text: str, *, first: int = 24, longest: int = 220, size: int = 0, truncated: bool = False
+) -> list[str]:
     """The pieces of a text that streams in bits of ``size`` characters (0: at once)."""
     segmenter = Segmenter(first, longest)
     bits = [text[at : at + size] for at in range(0, len(text), size)] if size else [text]
@@ -110,7 +112,10 @@ def test_comparisons_are_no_markup() -> None:
 word = st.from_regex(r"[a-zA-Z]{1,9}[.,!?;:]?", fullmatch=True)
 
 
-@given(st.lists(word | st.sampled_from(("3.5", "Dr.", "e.g.", "12", "no.", "9.")), max_size=60), st.integers(0, 9))
+@given(
+    st.lists(word | st.sampled_from(("3.5", "Dr.", "e.g.", "12", "no.", "9.")), max_size=60),
+    st.integers(0, 9),
+)
 def test_no_word_is_lost_or_changed_however_the_text_streams(words: list[str], size: int) -> None:
     assert " ".join(pieces(" ".join(words), size=size, longest=60)).split() == words
 

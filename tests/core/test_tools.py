@@ -180,7 +180,6 @@ def test_the_idle_clocks_stand_still_while_a_tool_runs() -> None:
     assert fired(world)[0] == ("awaiting_response", answered + 1_000)
 
 
-@pytest.mark.xfail(strict=True, reason="an answer cut unheard by something from outside is never given")
 def test_an_answer_that_was_pushed_aside_by_words_from_outside_is_given_after_them() -> None:
     """The tool's result comes while the outside's words are said, and the caller still waits."""
     tools = {"look": ScriptedTool("1", delay_ms=2_000)}

@@ -1,8 +1,9 @@
-"""The caller's turn: when it ends, drafts in its pauses, words that come late, halves that belong together."""
+"""The caller's turn: when it ends, drafts in its pauses, words that come late, halves that go together."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from turn_scenes import LONG, asked, by_hand, policy, said_by, turns, waits
@@ -31,8 +32,6 @@ from engine.testing import (
     World,
     run_call,
 )
-
-NO_DRAFTS = {"drafts": False}
 
 
 def remarks(world: World) -> list[str]:
@@ -70,7 +69,9 @@ def test_ten_seconds_of_noise_in_a_silent_call_start_no_turn() -> None:
     assert turns(world) == [] and asked(world) == [] and world.heard_text == "Hi."
 
 
-@pytest.mark.xfail(strict=True, reason="only the last turn's words are known to be taken, not those of the turns before")
+@pytest.mark.xfail(
+    strict=True, reason="only the last turn's words are known to be taken, not those of the turns before"
+)
 def test_who_talks_and_talks_is_answered_in_the_end() -> None:
     caller = Caller().says("la " * 100 + "la", at=1_000, lasts=20_000).hangs_up(at=30_000)
     world = run_call(policy(longest_turn=10_000), caller)
@@ -84,14 +85,16 @@ def test_who_talks_and_talks_is_answered_in_the_end() -> None:
 
 def test_the_turn_waits_for_words_that_come_soon() -> None:
     caller = Caller().says("A table please", at=1_000, lasts=900).hangs_up(at=9_000)
-    world = run_call(policy(**NO_DRAFTS), caller, transcriber=ScriptedTranscriber(final_delay=900))
+    world = run_call(policy(drafts=False), caller, transcriber=ScriptedTranscriber(final_delay=900))
     assert turns(world) == ["A table please"]
     assert waits(world) == [160 + 900]
 
 
 def test_interim_words_count_when_the_final_never_comes() -> None:
     caller = Caller().says("A table please", at=1_000, lasts=900).hangs_up(at=9_000)
-    world = by_hand(policy(), caller).at(1_500, InterimWords("A table")).at(1_890, InterimWords("A table please"))
+    world = (
+        by_hand(policy(), caller).at(1_500, InterimWords("A table")).at(1_890, InterimWords("A table please"))
+    )
     assert turns(world.run()) == ["A table please"]
     assert waits(world) == [600 + 1_000]
     assert len(asked(world)) == 1
@@ -106,7 +109,7 @@ def test_a_final_that_comes_at_once_ends_no_turn_before_its_silence() -> None:
 LATE = 4_000
 
 
-def late(final: str, until: int = 9_000, **parts: object) -> World:
+def late(final: str, until: int = 9_000, **parts: Any) -> World:
     """A turn taken from interim words at 3,500; the final comes at 4,000, when nothing was heard yet."""
     caller = Caller().says("A table for two", at=1_000, lasts=900).hangs_up(at=until)
     world = by_hand(policy(), caller, model=ScriptedModel(["Yes."], first_token_ms=800), **parts)
@@ -167,7 +170,9 @@ def test_both_halves_are_one_turn_when_the_caller_goes_on_before_the_answer() ->
     caller = Caller().says("I would like a table", at=1_000, lasts=1_200).says("for two.", pause=900)
     world = run_call(policy(), caller.hangs_up(at=12_000), model=ScriptedModel(["Yes."], first_token_ms=900))
     assert said_by(world, "user") == ["I would like a table for two."]
-    assert len(turns(world)) == 2 and [note.text for note in world.notes(TurnAmended)] == said_by(world, "user")
+    assert len(turns(world)) == 2 and [note.text for note in world.notes(TurnAmended)] == said_by(
+        world, "user"
+    )
     assert asked(world)[-1] == [("user", "I would like a table for two.")]
     assert ended(world)[-1] is Cut.DONE and world.heard_text == "Yes."
 
@@ -191,8 +196,8 @@ def test_a_key_in_the_answer_that_was_not_heard_is_answered_with_the_words() -> 
 # --- drafts -------------------------------------------------------------------------------------------
 
 
-def drafted(caller: Caller, *, replies: object = ("Yes.",), **parts: object) -> World:
-    model = ScriptedModel(replies, first_token_ms=50)  # type: ignore[arg-type]
+def drafted(caller: Caller, *, replies: Any = ("Yes.",), **parts: Any) -> World:
+    model = ScriptedModel(replies, first_token_ms=50)
     return run_call(policy(endpoint_delay=1_200), caller, model=model, **parts)
 
 
@@ -206,7 +211,9 @@ def test_a_draft_thinks_and_speaks_in_the_pause_and_is_chosen_without_a_second_r
 
 
 def test_a_draft_is_dropped_unheard_when_the_caller_goes_on() -> None:
-    caller = Caller().says("A table please", at=1_000, lasts=900).says("for two", pause=900).hangs_up(at=9_000)
+    caller = (
+        Caller().says("A table please", at=1_000, lasts=900).says("for two", pause=900).hangs_up(at=9_000)
+    )
     world = drafted(caller)
     assert [note.draft for note in world.notes(ReplyStarted)] == [True, True]
     assert ended(world) == [Cut.DROPPED, Cut.DONE]
@@ -257,13 +264,17 @@ def test_a_draft_that_fails_leaves_the_turn_to_be_answered() -> None:
 
 
 def test_late_text_and_audio_of_a_draft_that_was_dropped_reach_nobody() -> None:
-    caller = Caller().says("A table please", at=1_000, lasts=900).says("for two", pause=900).hangs_up(at=9_000)
+    caller = (
+        Caller().says("A table please", at=1_000, lasts=900).says("for two", pause=900).hangs_up(at=9_000)
+    )
     model = ScriptedModel(lambda m: "Table only." if m[-1].text.endswith("please") else "For two.", late=True)
     world = run_call(policy(endpoint_delay=1_200), caller, model=model, voice=ScriptedVoice(late=True))
     assert world.heard_text == "For two."
 
 
-@pytest.mark.xfail(strict=True, reason="words taken as they stood are waited for although their stream is gone")
+@pytest.mark.xfail(
+    strict=True, reason="words taken as they stood are waited for although their stream is gone"
+)
 @pytest.mark.parametrize("text", ["yes please", "yes"])
 def test_words_of_a_new_stream_are_new_although_the_last_ones_were_never_final(text: str) -> None:
     """The transcriber broke before the final of the first turn; the caller's next words begin alike."""

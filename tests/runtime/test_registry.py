@@ -16,7 +16,7 @@ from engine.core.conversation import Message
 from engine.errors import EngineError, MissingExtra
 from engine.providers import registry
 from engine.providers.contracts import Finished, TextDelta, ToolCallDelta, ToolSpec
-from engine.providers.registry import build, load_tools, tool_specs
+from engine.runtime.registry import build, load_tools, tool_specs
 from engine.providers.stt import pocketsphinx
 from engine.providers.tts import espeak
 
