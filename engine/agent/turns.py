@@ -110,11 +110,6 @@ class Turns(Group):
         "Words that end what the agent is saying, not counting those that never interrupt.",
         ge=1,
     )
-    stop_after: float = seconds(
-        "turns.stop_after",
-        "Voice that ends what the agent is saying although no words have come; only with voice_activity"
-        " 'silero'.",
-    )
     hold_limit: float = seconds(
         "turns.hold_limit", "Sound without words keeps the agent silent no longer than this."
     )

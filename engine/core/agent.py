@@ -30,6 +30,7 @@ from engine.core.notes import (
 )
 from engine.core.playout import BYTES_PER_MS, Playout
 from engine.core.replies import Kind, Piece, Reply, Status
+from engine.core.speakable import is_speakable
 from engine.core.step import Step
 
 ALARM = "reply"
@@ -195,9 +196,10 @@ class Agent:
     def hear_text(self, step: Step, text: str) -> None:
         """Text from the model for the live reply."""
         assert self.live is not None
-        self._progress_at = step.now
-        self.live.tries = 0
+        if is_speakable(text):
+            self._progress_at = step.now
         if self.live.feed(text):
+            self.live.tries = 0
             step.deadlines.cancel(FILLER)
             self._noted_text(step)
         self.advance(step)
@@ -254,7 +256,6 @@ class Agent:
         piece.samples += len(payload)
         self.playout.give(payload)
         self._progress_at = step.now
-        self.live.tries = 0
         self._stage(step, "first_audio")
         self.advance(step)
 
@@ -268,6 +269,8 @@ class Agent:
             piece.start = self.playout.given
         piece.done = True
         self._progress_at = step.now
+        if self.live is not None:
+            self.live.tries = 0
         self.advance(step)
 
     def hear_voice_failed(self, step: Step, reason: str, *, retryable: bool = True) -> None:
@@ -283,6 +286,8 @@ class Agent:
         step.emit(CancelVoice(reply.id))
         reply.split(index)
         piece = reply.pieces[index]
+        if piece.text:
+            reply.tries = 0
         if piece.start is not None:
             self.playout.take_back(piece.start + piece.samples)
         self.advance(step)

@@ -14,6 +14,8 @@ from engine.core.words import base_language, has_phrase, strip_phrases, words_of
 
 NOISE_STEP = 6.0
 """dB by which a sound must exceed one that was judged noise to count again."""
+NOISE_MEMORY = 8_000
+"""ms within which two sounds without words are the same noise."""
 NOISE_FALL = 0.5
 """dB per second by which the memory of noise fades."""
 
@@ -32,7 +34,7 @@ def meaning(
 ) -> Means:
     """What words mean while the agent speaks. In a farewell, courtesies do not call it back.
 
-    ``unfinished``: more words may follow, so what may yet become a phrase that does not interrupt says nothing.
+    ``unfinished``: more words may follow; what may yet become a phrase that never interrupts says nothing.
     """
     spoken = words_of(text)
     if not spoken:
@@ -60,6 +62,7 @@ class BargeIn:
         """Call time at which the sound began."""
         self._noise = -96.0
         self._noise_at = 0
+        self._wordless_at: int | None = None
 
     def reacts(self, turns: Turns, burst: int, level: float, now: int) -> bool:
         """Whether a sound of ``burst`` ms and ``level`` dBFS should touch a speaking agent."""
@@ -72,6 +75,12 @@ class BargeIn:
         """The sound held the agent for nothing: the like of it will not again."""
         self._noise = level
         self._noise_at = now
+
+    def held_for_nothing(self, level: float, now: int) -> None:
+        """A sound without words was taken back; the second one soon after it is the place, not the caller."""
+        if self._wordless_at is not None and now - self._wordless_at <= NOISE_MEMORY:
+            self.learn_noise(level, now)
+        self._wordless_at = now
 
     def start(self, how: OnSound, since: int) -> None:
         """The agent was ducked or held because of a sound that began at ``since``."""

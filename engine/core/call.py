@@ -576,6 +576,7 @@ class Call:
 
     def _on_transcriber_ready(self, step: Step, event: ev.TranscriberReady) -> None:
         self._transcriber_tries = 0
+        self.floor.listen_again()
 
     def _on_transcriber_failed(self, step: Step, event: ev.TranscriberFailed) -> None:
         if self.line.over or "transcriber" in step.deadlines:

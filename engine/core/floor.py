@@ -26,9 +26,12 @@ from engine.core.words import after_words, strip_phrases, words_of
 
 ENDPOINT = "endpoint"
 GREETING = "greeting"
+NO_WORDS, NO_SPEECH = "no words", "no speech"
 HELD = "held"
 LOST = 1_000
 """ms without frames after which speech that was going on is taken to have stopped."""
+ASSUMED_FOR = 5_000
+"""ms within which the final of words that were taken as they stood may come."""
 LATE = 40
 """ms since the last frame up to which the next one is on time."""
 STALL = 300
@@ -50,7 +53,10 @@ class Floor:
         self._adaptation = 0
         self._turn_ended_at: int | None = None
         self._assumed = ""
-        """Interim words that were taken as final when the turn ended."""
+        """Interim words that were taken as final when a turn ended, until their final comes."""
+        self._assumed_at = 0
+        self._assumed_to = 0
+        """Media time up to which they reach, ms."""
         self._last_final: FinalWords | None = None
         self._waiting = ""
         """What the caller said into something of the agent's that goes on: written when it is over."""
@@ -81,12 +87,11 @@ class Floor:
                 self._drop(step, reply)
         elif self._agent.state is AgentState.SPEAKING and self._interruptible(step, reply):
             self._touch(step)
-        elif self._bargein.active is not OnSound.IGNORE and self._is_long_speech(step):
-            self._stop(step, "speech")
 
     def interim(self, step: Step, text: str) -> None:
         """What the transcriber believes of the words since its last final."""
-        text = self._unassumed(text.strip(), final=False)
+        self._forget_assumed(step)
+        text = self._unassumed(step, text.strip(), final=False)
         if self._is_echo(text):
             return
         self._caller.turn.interim = text
@@ -94,13 +99,16 @@ class Floor:
 
     def final(self, step: Step, words: FinalWords) -> None:
         """Words that the transcriber will not change any more."""
+        self._forget_assumed(step)
         if words.start is not None and words == self._last_final:
             return
         self._last_final = words
+        if words.start is not None and words.start >= self._assumed_to:
+            self._assumed = ""
         turn = self._caller.turn
         if self._amends(step, words.text.strip()):
             return
-        text = self._unassumed(words.text.strip(), final=True)
+        text = self._unassumed(step, words.text.strip(), final=True)
         turn.interim = ""
         turn.flush_answered = True
         if self._is_echo(text):
@@ -131,10 +139,18 @@ class Floor:
 
     def expire_hold(self, step: Step) -> None:
         """The sound has held the agent for as long as a sound without words may."""
-        if self._bargein.active is not OnSound.IGNORE:
-            self._bargein.learn_noise(self._caller.burst_level, step.now)
-            self._noise = True
-            self._resume(step, "noise")
+        if self._bargein.active is OnSound.IGNORE:
+            return
+        if step.policy.turns.confirmed and self._caller.speaking:
+            step.deadlines.set(HELD, step.now + step.policy.turns.hold_limit)
+            return
+        self._bargein.learn_noise(self._caller.burst_level, step.now)
+        self._noise = True
+        self._resume(step, "noise")
+
+    def listen_again(self) -> None:
+        """A fresh transcriber was given the last words again: ask it to finish, as the lost one was."""
+        self._caller.turn.flushed = False
 
     # --- deciding --------------------------------------------------------------------------------------
 
@@ -161,7 +177,7 @@ class Floor:
             return
         at = caller.sound_at + step.policy.turns.resume_after
         if step.now >= at:
-            self._resume(step, "no speech")
+            self._resume(step, NO_SPEECH)
         else:
             step.deadlines.set(ENDPOINT, at)
 
@@ -266,12 +282,12 @@ class Floor:
     def _end_turn(self, step: Step, waited: int, why: str) -> None:
         turn = self._caller.take()
         step.deadlines.cancel(ENDPOINT)
-        self._assumed = turn.interim
+        self._assume(step, turn.interim)
         text = turn.text
         if not text or self._is_remark(step, turn):
             if text:
                 self.remark(step, text)
-            self._no_turn(step, "listening" if text else "no words")
+            self._no_turn(step, "listening" if text else NO_WORDS)
             return
         turns = step.policy.turns
         step.emit(TurnEnded(step.now, text, turn.speech_ended_at, waited, why))
@@ -340,7 +356,7 @@ class Floor:
         self._owed = False
 
     def write_waiting(self, step: Step) -> None:
-        """What the agent was speaking over, if the caller said anything: it stands after the agent's words."""
+        """What the caller said while the agent went on speaking: it stands after the agent's words."""
         text, self._waiting = self._waiting, ""
         if text:
             self._write(step, text)
@@ -398,10 +414,6 @@ class Floor:
         if self._turn_ended_at is not None and step.now - self._turn_ended_at <= turns.cutoff_window:
             self._adaptation = min(self._adaptation + turns.adapt_step, turns.adapt_most)
             self._turn_ended_at = None
-
-    def _is_long_speech(self, step: Step) -> bool:
-        turns, caller = step.policy.turns, self._caller
-        return turns.confirmed and caller.speaking and caller.turn.voiced >= turns.stop_after
 
     def _touch(self, step: Step) -> None:
         caller, turns = self._caller, step.policy.turns
@@ -478,6 +490,8 @@ class Floor:
         if self._bargein.active is OnSound.IGNORE:
             return
         since = self._bargein.since
+        if why in (NO_WORDS, NO_SPEECH):
+            self._bargein.held_for_nothing(self._caller.burst_level, step.now)
         self.release(step)
         if self._agent.live is not None:
             step.emit(Interrupted(step.now, "resume", since, why))
@@ -488,12 +502,23 @@ class Floor:
     def _is_echo(self, text: str) -> bool:
         """The agent's own words, heard back: no sound of the caller was there, only the agent's."""
         reply = self._agent.live
-        if reply is None or not self._agent.audible or self._caller.turn.open:
+        if not text or reply is None or not self._agent.audible or self._caller.turn.open:
             return False
         said = set(words_of(reply.text))
         return bool(said) and set(words_of(text)) <= said
 
-    def _unassumed(self, text: str, *, final: bool) -> str:
+    def _assume(self, step: Step, interim: str) -> None:
+        """A turn ends with words that are not final."""
+        if interim:
+            self._assumed = f"{self._assumed} {interim}".strip()
+            self._assumed_at = step.now
+            self._assumed_to = self._caller.media_end
+
+    def _forget_assumed(self, step: Step) -> None:
+        if step.now - self._assumed_at > ASSUMED_FOR:
+            self._assumed = ""
+
+    def _unassumed(self, step: Step, text: str, *, final: bool) -> str:
         """The text without the words that an earlier turn has taken already, as they stood."""
         assumed = words_of(self._assumed)
         if not assumed:
@@ -503,7 +528,10 @@ class Floor:
         spoken = words_of(text)
         same = next((i for i, (a, b) in enumerate(zip(assumed, spoken, strict=False)) if a != b), None)
         shared = min(len(assumed), len(spoken)) if same is None else same
-        return after_words(text, len(assumed)) if shared * 2 >= len(assumed) else text
+        if shared * 2 < len(assumed):
+            return text
+        self._assumed_at = step.now
+        return after_words(text, len(assumed))
 
     def _amends(self, step: Step, text: str) -> bool:
         """A late final for words that were taken as they stood: it may change the turn that is over."""

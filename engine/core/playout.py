@@ -169,7 +169,8 @@ class Playout:
             return
         while self._marks and self._marks[0] <= at:
             self._marks.popleft()
-        self._echoed = (at, step.now)
+        if self._run is not None and at > self._run.position:
+            self._echoed = (at, step.now)
         self._hear(step, at)
 
     def position(self, now: int) -> int:
@@ -213,6 +214,8 @@ class Playout:
     def assume_heard(self, step: Step) -> None:
         """The carrier's acknowledgements do not come: what should have been played counts as heard."""
         self._marks.clear()
+        for _, _, run in self._flight:
+            run.starts_at = run.asked_at if run.starts_at is None else run.starts_at
         self._hear(step, self._cursor)
 
     # --- the four operations --------------------------------------------------------------------------

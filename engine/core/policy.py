@@ -127,10 +127,9 @@ class Turns:
     """Voice that makes the agent fall silent. Coughs are 200 ms and are taken back; speech must not wait."""
     words_to_interrupt: int = 1
     """Words, not counting those that never interrupt, that turn a hold into a stop."""
-    stop_after: int = 900
-    """Voice that turns a hold into a stop although no words came, where a second detector confirms it."""
     hold_limit: int = 2_000
-    """Sound without words holds the agent no longer than this; then it is noise, and the agent goes on."""
+    """Sound without words holds the agent no longer than this; then it is noise, and the agent goes on.
+    A second detector that calls the sound speech (`confirmed`) overrules it."""
     resume_after: int = 400
     """Quiet after a sound without words (or a mere "mm-hm") before the agent goes on."""
     never_interrupt: tuple[str, ...] = ()
@@ -214,7 +213,7 @@ class Replies:
     failures: int = 2
     """Replies in a row that failed for good before the call is given up."""
     tool_rounds: int = 8
-    """How often one reply may call tools and think again: a model in a loop must not keep the caller waiting."""
+    """How often one reply may call tools and think again: a model in a loop keeps the caller waiting."""
     filler_after: int | None = None
     """Say a filler when the model or a tool has left the caller waiting this long."""
     fillers: tuple[str, ...] = ()

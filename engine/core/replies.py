@@ -168,6 +168,8 @@ class Reply:
         heard = playout.heard + tolerance * BYTES_PER_MS
         texts = []
         for piece in self.pieces:
+            if piece.start is None and piece.done:
+                continue
             if piece.start is None or piece.start > heard:
                 break
             words = self._words(piece)
@@ -181,6 +183,8 @@ class Reply:
         """Where to go on after a hold: the start of the first word that was not heard in full, in samples."""
         heard = playout.heard + tolerance * BYTES_PER_MS
         for piece in self.pieces:
+            if piece.start is None and piece.done:
+                continue
             if piece.start is None:
                 break
             words = self._words(piece)
@@ -196,7 +200,7 @@ class Reply:
             start = piece.start + word.start
             known = index + 1 < len(words)
             end = piece.start + (words[index + 1].start if known else piece.samples)
-            if not known and not piece.done:
+            if (not known and not piece.done) or end > playout.given:
                 return index
             if start > heard or (end > heard and playout.audible_end(start, end) > heard):
                 return index

@@ -17,7 +17,7 @@ _ABBREVIATIONS = frozenset(
     "bzw z.b usw str sra srta ud uds m mme mlle".split()
 )
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
-_TAG = re.compile(r"<[^<>]{0,80}>")
+_TAG = re.compile(r"</?[A-Za-z][^<>]{0,80}>")
 _BULLET = re.compile(r"(?m)^\s*(?:[-*•]|#{1,6})\s+")
 _MARKS = re.compile(r"[*`~#|]+|(?<!\w)_+|_+(?!\w)")
 _PICTURES = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\ufe0f\u200d]+")
@@ -33,7 +33,12 @@ def clean(text: str) -> str:
     text = _MARKS.sub("", text)
     text = _PICTURES.sub("", text)
     text = _SPACE.sub(" ", text).strip()
-    return text if _SPEAKABLE.search(text) else ""
+    return text if is_speakable(text) else ""
+
+
+def is_speakable(text: str) -> bool:
+    """Whether there is anything in the text that a voice could say."""
+    return _SPEAKABLE.search(text) is not None
 
 
 class Segmenter:
@@ -69,7 +74,10 @@ class Segmenter:
         return [piece]
 
     def _whole(self, rest: str) -> str:
-        clause = max(rest.rfind(mark) for mark in _CLAUSES)
+        clause = max(
+            (i for i, mark in enumerate(rest) if mark in _CLAUSES and rest[i + 1 : i + 2].isspace()),
+            default=0,
+        )
         if clause > 0:
             return rest[:clause] + "."
         if self._given:

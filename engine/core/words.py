@@ -63,8 +63,8 @@ def _phrases(listed: str) -> tuple[str, ...]:
 
 COURTESIES: dict[str, tuple[str, ...]] = {
     "en": _phrases(
-        "bye, bye-bye, goodbye, good bye, see you, thanks, thank you, thank you very much, you too, take care,"
-        "have a nice day, have a good day, cheers, okay, ok, alright, all right"
+        "bye, bye-bye, goodbye, good bye, see you, thanks, thank you, thank you very much, you too,"
+        "take care, have a nice day, have a good day, cheers, okay, ok, alright, all right"
     ),
     "de": _phrases("tschüss, tschüs, auf wiedersehen, auf wiederhören, danke, vielen dank, ebenfalls, okay"),
     "es": _phrases("adiós, hasta luego, gracias, muchas gracias, igualmente, chao, vale, hasta pronto"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -19,18 +20,18 @@ from engine.server.metrics import Metrics
 from engine.server.standalone import make_app
 
 
-class Demo:
-    """A finished call: where its files are, why it ended, and the phone that heard it."""
+@dataclass(frozen=True, slots=True)
+class FinishedCall:
+    """A call that is over: where its files are, why it ended, and the phone that heard it."""
 
-    def __init__(self, folder: Path, reason: EndReason, phone: Softphone) -> None:
-        self.folder = folder
-        self.reason = reason
-        self.phone = phone
+    folder: Path
+    reason: EndReason
+    phone: Softphone
 
 
 async def hold_call(
     agent: Agent, script: Sequence[Step], out: Path, *, watch: Sequence[Watch] = (), limit: float = 180.0
-) -> Demo:
+) -> FinishedCall:
     """Have ``agent`` answer a caller who follows ``script``; ``out`` gets a folder with the call's files.
 
     ``limit``: seconds after which the caller hangs up at the latest. Raises `EngineError` for what the user
@@ -57,7 +58,7 @@ async def hold_call(
             await session.wait_closed()
         finally:
             await runner.cleanup()
-    return Demo(out / session.call_id, session.reason or EndReason.ENGINE_ERROR, phone)
+    return FinishedCall(out / session.call_id, session.reason or EndReason.ENGINE_ERROR, phone)
 
 
 async def _call(voice_url: str, script: Sequence[Step], limit: float) -> Softphone:

@@ -95,7 +95,6 @@ def test_a_model_that_breaks_off_is_heard_up_to_its_last_whole_sentence(fault: V
     assert [note.how for note in world.notes(ReplyEnded)] == [Cut.DONE]
 
 
-@pytest.mark.xfail(strict=True, reason="any token counts as progress, also one that nobody can speak")
 def test_a_stream_that_is_open_and_says_nothing_speakable_has_failed() -> None:
     world = World(RULES, caller=one_turn(60_000), model=ScriptedModel(["Here."], faults=[Silent()]))
     for at in range(2_500, 30_000, 400):
@@ -188,7 +187,6 @@ def test_marks_that_never_come_back_do_not_stop_the_talk() -> None:
     assert [role for _, role in faults(world)] == ["carrier", "carrier"]
 
 
-@pytest.mark.xfail(strict=True, reason="with all audio given and pieces left nothing is waited for")
 def test_marks_that_never_come_back_do_not_stop_a_long_answer() -> None:
     story = " ".join([LONG] * 4)
     world = run_call(RULES, one_turn(), phone=Mute(), model=ScriptedModel([story]), max_ms=120_000)
@@ -205,27 +203,10 @@ EVERY_FAULT = [
     Stalls(after=700),
     Fails(after=3),
 ]
-BROKEN = {
-    ("model", Stalls(after=1)): "a first token that is no piece forgets the tries, so there is no last one",
-    ("voice", Stalls(after=1)): "a first sound that is no word forgets the tries, so there is no last one",
-    ("voice", Fails(after=3)): "a first sound that is no word forgets the tries, so there is no last one",
-}
 
 
-@pytest.mark.parametrize(
-    ("who", "fault"),
-    [
-        pytest.param(
-            who,
-            fault,
-            marks=[pytest.mark.xfail(strict=True, reason=reason)] if reason else (),
-            id=f"{who} {fault}",
-        )
-        for who in ("model", "voice", "transcriber")
-        for fault in EVERY_FAULT
-        for reason in [BROKEN.get((who, fault), "")]
-    ],
-)
+@pytest.mark.parametrize("who", ["model", "voice", "transcriber"])
+@pytest.mark.parametrize("fault", EVERY_FAULT, ids=str)
 def test_no_vendor_can_keep_a_call_from_ending(who: str, fault: VendorFault) -> None:
     vendors: dict[str, Any] = {
         "model": lambda: ScriptedModel([LONG], faults=fault),

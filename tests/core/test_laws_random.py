@@ -135,8 +135,8 @@ class Scene:
 
     def world(self) -> World:
         rng = self._rng
-        replies: list[Any] = [rng.choice((*REPLIES, ToolUse("look"), [LONG, ToolUse("book")])) for _ in range(6)]
-        replies.append("Goodbye then.")
+        some = (*REPLIES, ToolUse("look"), [LONG, ToolUse("book")])
+        replies: list[Any] = [*(rng.choice(some) for _ in range(6)), "Goodbye then."]
         return World(
             self.policy(),
             caller=self.caller(),
@@ -159,9 +159,7 @@ class Scene:
         )  # fmt: skip
 
 
-SPLIT = pytest.param(
-    79, marks=pytest.mark.xfail(strict=True, reason="law 11 wants a final's words in one message")
-)
+SPLIT = pytest.param(79)
 
 
 @pytest.mark.parametrize("seed", [SPLIT if seed == 79 else seed for seed in range(150)])

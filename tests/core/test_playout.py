@@ -202,7 +202,6 @@ def test_the_clock_does_not_count_while_the_carrier_had_nothing_to_play() -> Non
     assert ledger.playout.position(1_050) <= (40 + 50) * MS
 
 
-@pytest.mark.xfail(strict=True, reason="the clock counts the next stretch from the echo of the one before")
 def test_a_late_echo_of_a_stretch_that_is_over_says_nothing_of_the_next() -> None:
     ledger = Ledger()
     ledger.give(40)

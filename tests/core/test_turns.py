@@ -69,9 +69,6 @@ def test_ten_seconds_of_noise_in_a_silent_call_start_no_turn() -> None:
     assert turns(world) == [] and asked(world) == [] and world.heard_text == "Hi."
 
 
-@pytest.mark.xfail(
-    strict=True, reason="only the last turn's words are known to be taken, not those of the turns before"
-)
 def test_who_talks_and_talks_is_answered_in_the_end() -> None:
     caller = Caller().says("la " * 100 + "la", at=1_000, lasts=20_000).hangs_up(at=30_000)
     world = run_call(policy(longest_turn=10_000), caller)
@@ -272,9 +269,6 @@ def test_late_text_and_audio_of_a_draft_that_was_dropped_reach_nobody() -> None:
     assert world.heard_text == "For two."
 
 
-@pytest.mark.xfail(
-    strict=True, reason="words taken as they stood are waited for although their stream is gone"
-)
 @pytest.mark.parametrize("text", ["yes please", "yes"])
 def test_words_of_a_new_stream_are_new_although_the_last_ones_were_never_final(text: str) -> None:
     """The transcriber broke before the final of the first turn; the caller's next words begin alike."""
@@ -285,7 +279,6 @@ def test_words_of_a_new_stream_are_new_although_the_last_ones_were_never_final(t
     assert said_by(world, "user") == ["yes", text]
 
 
-@pytest.mark.xfail(strict=True, reason="no words at all are taken for the agent's own")
 def test_an_empty_final_while_the_agent_speaks_leaves_no_remark() -> None:
     world = by_hand(policy(LONG), Caller().hangs_up(at=12_000)).at(3_000, FinalWords("")).run()
     assert remarks(world) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from array import array
 from itertools import pairwise
+from json import loads
 from math import log10, sqrt
 from pathlib import Path
 
@@ -51,6 +52,8 @@ def test_the_caller_interrupted_once_fell_silent_once_and_the_agent_hung_up(demo
     assert said[0] == "i need an appointment on tuesday please"
     assert said[-1] == "goodbye"
     assert len(said) == 5
+    booked = {"day": "tuesday", "time": "11:00", "name": "David Miller"}
+    assert booked in [loads(tool["arguments"]) for tool in demo.record["tools"]]
 
 
 def test_both_sides_are_heard_in_a_recording_as_long_as_the_call(demo: Call) -> None:
