@@ -392,7 +392,9 @@ class Agent:
         """The caller has been waiting: say a filler before the reply's own words."""
         fillers = step.policy.replies.fillers
         reply = self.live
-        if reply is None or not fillers or reply.next_piece() is not None or reply.voicing is not None:
+        if reply is None or not fillers or reply.text_done or reply.leave is not None:
+            return
+        if reply.next_piece() is not None or reply.voicing is not None:
             return
         reply.pieces.append(Piece(fillers[self._fillers % len(fillers)]))
         self._fillers += 1
@@ -401,7 +403,8 @@ class Agent:
     def arm_filler(self, step: Step) -> None:
         """A wait begins that a filler may shorten."""
         after = step.policy.replies.filler_after
-        if after is not None and self.live is not None and self.live.status is not Status.DRAFT:
+        reply = self.live
+        if after is not None and reply is not None and reply.chosen and not reply.text_done:
             step.deadlines.set(FILLER, step.now + after)
 
     def _noted_text(self, step: Step) -> None:

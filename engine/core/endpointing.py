@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from engine.core import words as lists
 from engine.core.policy import Turns
-from engine.core.words import base_language, has_phrase, words_of
+from engine.core.words import base_language, has_phrase, strip_phrases, words_of
 
 _MAIL = re.compile(r"\.[a-z]{2,6}[.]?\s*$")
 """A spelled-out address ends in a top-level domain."""
@@ -60,7 +60,7 @@ def judge(evidence: Evidence, turns: Turns) -> Verdict:
     elif spoken[-1] in lists.UNFINISHED.get(language, ()) or _trails_off(evidence.text):
         wait += turns.unfinished
         why, likely = "unfinished", False
-    elif evidence.text.rstrip().endswith((".", "!", "?", "。", "？", "！")):
+    elif _is_whole(evidence.text, spoken, language):
         wait += turns.finished
         why = "finished"
     else:
@@ -137,6 +137,13 @@ def _run_of_letters(spoken: tuple[str, ...]) -> int:
             break
         run += 1
     return run
+
+
+def _is_whole(text: str, spoken: tuple[str, ...], language: str) -> bool:
+    """Whether the words can be all: by their punctuation, or because they are nothing but answers."""
+    if text.rstrip().endswith((".", "!", "?", "。", "？", "！")):
+        return True
+    return not strip_phrases(spoken, lists.ANSWERS.get(language, ()))
 
 
 def _trails_off(text: str) -> bool:

@@ -88,6 +88,30 @@ GREETINGS: dict[str, tuple[str, ...]] = {
 }
 """What a caller says on picking up: the agent's greeting is the answer to it."""
 
+ANSWERS: dict[str, tuple[str, ...]] = {
+    "en": _phrases(
+        "yes, yeah, yep, yes please, no, nope, no thanks, no thank you, that's right, that's correct, that's it,"
+        "that's all, correct, exactly, right, sure, okay, fine, thanks, thank you, goodbye, bye, hello, please"
+    ),
+    "de": _phrases(
+        "ja, ja bitte, nein, nein danke, genau, richtig, stimmt, das ist alles, danke, tschüss, bitte"
+    ),
+    "es": _phrases(
+        "sí, no, no gracias, exacto, correcto, eso es, eso es todo, vale, gracias, adiós, por favor"
+    ),
+    "fr": _phrases(
+        "oui, non, non merci, exactement, c'est ça, c'est tout, d'accord, merci, au revoir, s'il vous plaît"
+    ),
+    "it": _phrases("sì, no, no grazie, esatto, giusto, è tutto, va bene, grazie, arrivederci, per favore"),
+    "nl": _phrases(
+        "ja, nee, nee bedankt, precies, klopt, dat is alles, goed, bedankt, tot ziens, alsjeblieft"
+    ),
+    "pt": _phrases(
+        "sim, não, não obrigado, exato, certo, é tudo, está bem, obrigado, obrigada, tchau, por favor"
+    ),
+}
+"""Answers that are whole as they stand: nobody has to wait for more, full stop or not."""
+
 UNFINISHED: dict[str, frozenset[str]] = {
     "en": frozenset(
         "and or but because if when while which who whose the a an my your his her our their these to of "

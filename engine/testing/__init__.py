@@ -14,7 +14,7 @@
 
 A `World` holds the call and its surroundings: a `Phone` with an ear (buffer, marks, clear, jitter, stalls),
 a `Caller` who follows a script, vendors that can be slow, silent, broken or late. It checks the laws of a
-call (`laws`) after every step. `fuzz` does the same with random events.
+call (`laws`) after every step. `random_world` draws such a world; `fuzz` lets anything happen in any order.
 """
 
 from engine.testing.caller import Caller
@@ -25,6 +25,7 @@ from engine.testing.model import ScriptedModel, ToolUse
 from engine.testing.phone import Phone
 from engine.testing.random_calls import fuzz
 from engine.testing.random_policies import random_policy
+from engine.testing.random_worlds import random_world
 from engine.testing.script import agent_silent, agent_speaking
 from engine.testing.steps import LawBroken, replay
 from engine.testing.transcriber import ScriptedTranscriber
@@ -52,6 +53,7 @@ __all__ = [
     "agent_speaking",
     "fuzz",
     "random_policy",
+    "random_world",
     "replay",
     "run_call",
 ]

@@ -69,7 +69,7 @@ async def test_an_order_with_corrections_to_its_end() -> None:
     assert await talk.say("no") == "What should I change?"
     assert "one small latte with oat milk and brown sugar" in await talk.say("and brown sugar")
     assert (await talk.say("yes please")).startswith("Thank you. It will be ready in 5 minutes.")
-    assert await talk.say("No thanks, that's all") == "Thank you for calling the Corner Café. Goodbye."
+    assert await talk.say("No thanks, that's all") == "Enjoy your drink."
     assert talk.calls == [("hang_up", {})]
 
 
@@ -136,7 +136,7 @@ async def test_repeat_wait_cancel_and_questions() -> None:
     await talk.say("wait")
     assert "It will be ready" in await talk.say("yes")
     assert (await talk.say("never mind")).startswith("All right, never mind.")
-    assert await talk.say("goodbye") == "Thank you for calling the Corner Café. Goodbye."
+    assert await talk.say("goodbye") == "Enjoy your drink."
 
 
 async def test_a_reply_that_was_cut_or_never_heard_confuses_nothing() -> None:

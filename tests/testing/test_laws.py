@@ -248,8 +248,8 @@ def test_9_noise_without_words_has_its_cap() -> None:
     trial.call.caller.speaking = True
     trial.step(SpeechStarted(10))
     with breaks("9"):
-        trial.step(fired, after=9_900)
-    trial.step(fired, after=200)
+        trial.step(fired, after=6_000)
+    trial.step(fired, after=4_000)
     trial.step(WordsRecognised(0, "but"))
     with breaks("9"):
         trial.step(fired)
