@@ -14,7 +14,16 @@ from engine.audio.level import EchoFloor
 from engine.audio.tones import dtmf
 from engine.core.conversation import Message
 from engine.core.effects import CancelModel, CancelVoice, Speak, StartModel
-from engine.core.events import ModelDone, SpokenWord
+from engine.core.events import (
+    MarkEchoed,
+    ModelDone,
+    ModelFailed,
+    ModelText,
+    VoiceAudio,
+    VoiceDone,
+    VoiceFailed,
+    VoiceWords,
+)
 from engine.core.notes import (
     Cut,
     Fault,
@@ -193,12 +202,13 @@ class Agent:
         live = self.live
         return self._asking and live is not None and live.id == reply and live.attempt == attempt
 
-    def hear_text(self, step: Step, text: str) -> None:
-        """Text from the model for the live reply."""
-        assert self.live is not None
-        if is_speakable(text):
+    def hear_text(self, step: Step, event: ModelText) -> None:
+        """Text from the model; late text is dropped."""
+        if self.live is None or not self.expects_text(event.reply, event.attempt):
+            return
+        if is_speakable(event.text):
             self._progress_at = step.now
-        if self.live.feed(text):
+        if self.live.feed(event.text):
             self.live.tries = 0
             step.deadlines.cancel(FILLER)
             self._noted_text(step)
@@ -206,8 +216,9 @@ class Agent:
 
     def hear_done(self, step: Step, done: ModelDone) -> None:
         """The model has finished its text."""
-        assert self.live is not None
         reply = self.live
+        if reply is None or not self.expects_text(done.reply, done.attempt):
+            return
         self._asking = False
         self._progress_at = step.now
         reply.model_done = True
@@ -219,8 +230,13 @@ class Agent:
             step.deadlines.cancel(FILLER)
         self.advance(step)
 
-    def hear_model_failed(self, step: Step, reason: str, *, retryable: bool = True) -> None:
-        """The model broke, refused or stayed silent: the same reply is tried again, or has failed."""
+    def hear_model_failed(self, step: Step, event: ModelFailed) -> None:
+        """The model broke or refused."""
+        if self.expects_text(event.reply, event.attempt):
+            self._retry_model(step, event.reason, retryable=event.retryable)
+
+    def _retry_model(self, step: Step, reason: str, *, retryable: bool = True) -> None:
+        """The same reply is tried again, goes on with what it has, or has failed."""
         assert self.live is not None
         reply = self.live
         step.emit(Fault(step.now, "model", reason))
@@ -240,31 +256,38 @@ class Agent:
 
     # --- the voice's side -------------------------------------------------------------------------------
 
-    def piece(self, reply: int, index: int) -> Piece | None:
+    def _piece(self, event: VoiceAudio | VoiceWords | VoiceDone | VoiceFailed) -> Piece | None:
         """The piece that a voice's event speaks of, if it is still wanted."""
         live = self.live
-        if live is None or live.id != reply or not 0 <= index < len(live.pieces):
+        if live is None or live.id != event.reply or not 0 <= event.piece < len(live.pieces):
             return None
-        piece = live.pieces[index]
+        piece = live.pieces[event.piece]
         return piece if piece.asked and not piece.done else None
 
-    def hear_audio(self, step: Step, piece: Piece, payload: bytes) -> None:
-        """Audio of a piece."""
-        assert self.live is not None
+    def hear_audio(self, step: Step, event: VoiceAudio) -> None:
+        """Audio of a piece; late audio is dropped."""
+        piece = self._piece(event)
+        if piece is None:
+            return
         if piece.start is None:
             piece.start = self.playout.given
-        piece.samples += len(payload)
-        self.playout.give(payload)
+        piece.samples += len(event.payload)
+        self.playout.give(event.payload)
         self._progress_at = step.now
         self._stage(step, "first_audio")
         self.advance(step)
 
-    def hear_words(self, piece: Piece, words: tuple[SpokenWord, ...]) -> None:
+    def hear_words(self, step: Step, event: VoiceWords) -> None:
         """Where words of a piece lie."""
-        piece.words += words
+        piece = self._piece(event)
+        if piece is not None:
+            piece.words += event.words
 
-    def hear_voice_done(self, step: Step, piece: Piece) -> None:
+    def hear_voice_done(self, step: Step, event: VoiceDone) -> None:
         """A piece has all its audio."""
+        piece = self._piece(event)
+        if piece is None:
+            return
         if piece.start is None:
             piece.start = self.playout.given
         piece.done = True
@@ -273,8 +296,13 @@ class Agent:
             self.live.tries = 0
         self.advance(step)
 
-    def hear_voice_failed(self, step: Step, reason: str, *, retryable: bool = True) -> None:
-        """The voice broke, refused or stayed silent: what is missing of the piece is asked for again."""
+    def hear_voice_failed(self, step: Step, event: VoiceFailed) -> None:
+        """The voice broke or refused."""
+        if self._piece(event) is not None:
+            self._retry_voice(step, event.reason, retryable=event.retryable)
+
+    def _retry_voice(self, step: Step, reason: str, *, retryable: bool = True) -> None:
+        """What is missing of the piece is asked for again, or the reply has failed."""
         assert self.live is not None
         reply = self.live
         step.emit(Fault(step.now, "voice", reason))
@@ -294,9 +322,9 @@ class Agent:
 
     # --- the ear's side ---------------------------------------------------------------------------------
 
-    def hear_mark(self, step: Step, name: str) -> None:
+    def hear_mark(self, step: Step, event: MarkEchoed) -> None:
         """The carrier played up to a mark."""
-        self.playout.echo(step, name)
+        self.playout.echo(step, event.name)
         since = self.playout.playing_since
         if self.live is not None and since is not None:
             if not self._audible:
@@ -380,9 +408,9 @@ class Agent:
         if reply is None:
             return
         if reply.voicing is not None:
-            self.hear_voice_failed(step, "no audio in time")
+            self._retry_voice(step, "no audio in time")
         elif self._asking:
-            self.hear_model_failed(step, "no text in time")
+            self._retry_model(step, "no text in time")
         else:
             step.emit(Fault(step.now, "carrier", "played audio was not acknowledged"))
             self.playout.assume_heard(step)

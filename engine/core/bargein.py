@@ -9,9 +9,15 @@ from __future__ import annotations
 from enum import StrEnum
 
 from engine.core import words as lists
+from engine.core.agent import Agent
+from engine.core.caller import Caller
+from engine.core.notes import Interrupted
 from engine.core.policy import OnSound, Turns
+from engine.core.step import Step
 from engine.core.words import base_language, has_phrase, strip_phrases, words_of
 
+HELD = "held"
+NO_WORDS, NO_SPEECH = "no words", "no speech"
 NOISE_STEP = 6.0
 """dB by which a sound must exceed one that was judged noise to count again."""
 NOISE_MEMORY = 8_000
@@ -53,40 +59,93 @@ def meaning(
 
 
 class BargeIn:
-    """The state of the interruption that is going on, if any."""
+    """The interruption that is going on, if any: what a sound did to the agent, and how it is taken back."""
 
-    def __init__(self) -> None:
-        self.active = OnSound.IGNORE
-        """What was done to the agent: ducked or held; IGNORE when nothing was."""
-        self.since = 0
-        """Call time at which the sound began."""
+    def __init__(self, caller: Caller, agent: Agent) -> None:
+        self._caller = caller
+        self._agent = agent
+        self._how = OnSound.IGNORE
+        self._since = 0
         self._noise = -96.0
         self._noise_at = 0
         self._wordless_at: int | None = None
 
-    def reacts(self, turns: Turns, burst: int, level: float, now: int) -> bool:
-        """Whether a sound of ``burst`` ms and ``level`` dBFS should touch a speaking agent."""
-        if turns.on_sound is OnSound.IGNORE or burst < turns.shortest_interruption:
+    @property
+    def active(self) -> bool:
+        """The agent is ducked or held because of a sound."""
+        return self._how is not OnSound.IGNORE
+
+    def touch(self, step: Step) -> None:
+        """The caller sounds while the agent speaks: duck or hold it, if the sound is long and loud enough."""
+        caller, turns = self._caller, step.policy.turns
+        if self.active or turns.on_sound is OnSound.IGNORE or caller.burst < turns.shortest_interruption:
+            return
+        faded = self._noise - (step.now - self._noise_at) / 1000 * NOISE_FALL
+        if caller.burst_level <= faded + NOISE_STEP:
+            return
+        self._how = turns.on_sound
+        self._since = caller.burst_at
+        step.emit(Interrupted(step.now, turns.on_sound.value, caller.burst_at, "sound"))
+        step.deadlines.set(HELD, step.now + turns.hold_limit)
+        if turns.on_sound is OnSound.HOLD:
+            self._agent.hold(step)
+        else:
+            self._agent.playout.duck(step)
+
+    def stop(self, step: Step, why: str) -> None:
+        """It was an interruption: the reply is about to be cut."""
+        since = self._since if self.active else step.now
+        if self._agent.audible:
+            step.emit(Interrupted(step.now, "stop", since, why))
+        self.release(step)
+
+    def resume(self, step: Step, why: str) -> None:
+        """It was none: the agent goes on."""
+        if not self.active:
+            return
+        if why in (NO_WORDS, NO_SPEECH):
+            self._held_for_nothing(step)
+        since = self._since
+        self.release(step)
+        if self._agent.live is not None:
+            step.emit(Interrupted(step.now, "resume", since, why))
+            self._agent.resume(step)
+
+    def let_go(self, step: Step) -> None:
+        """Nothing was said; the agent goes on when a sound that was no speech has been over for a while."""
+        caller = self._caller
+        if not self.active or caller.burst or caller.sound_at is None:
+            return
+        at = caller.sound_at + step.policy.turns.resume_after
+        if step.now >= at:
+            self.resume(step, NO_SPEECH)
+        else:
+            step.deadlines.set(HELD, at)
+
+    def expire(self, step: Step) -> bool:
+        """The alarm of the hold. Returns whether the sound is taken for noise, and the agent goes on."""
+        turns = step.policy.turns
+        if not self.active or not self._caller.sounding:
             return False
-        faded = self._noise - (now - self._noise_at) / 1000 * NOISE_FALL
-        return level > faded + NOISE_STEP
+        if turns.confirmed and self._caller.speaking:
+            step.deadlines.set(HELD, step.now + turns.hold_limit)
+            return False
+        self._learn_noise(step)
+        self.resume(step, "noise")
+        return True
 
-    def learn_noise(self, level: float, now: int) -> None:
-        """The sound held the agent for nothing: the like of it will not again."""
-        self._noise = level
-        self._noise_at = now
+    def release(self, step: Step) -> None:
+        """Forget the interruption, however it was decided."""
+        self._how = OnSound.IGNORE
+        step.deadlines.cancel(HELD)
 
-    def held_for_nothing(self, level: float, now: int) -> None:
-        """A sound without words was taken back; the second one soon after it is the place, not the caller."""
-        if self._wordless_at is not None and now - self._wordless_at <= NOISE_MEMORY:
-            self.learn_noise(level, now)
-        self._wordless_at = now
+    def _held_for_nothing(self, step: Step) -> None:
+        """A second sound without words soon after another is the place, not the caller."""
+        if self._wordless_at is not None and step.now - self._wordless_at <= NOISE_MEMORY:
+            self._learn_noise(step)
+        self._wordless_at = step.now
 
-    def start(self, how: OnSound, since: int) -> None:
-        """The agent was ducked or held because of a sound that began at ``since``."""
-        self.active = how
-        self.since = since
-
-    def clear(self) -> None:
-        """The interruption was decided, one way or the other."""
-        self.active = OnSound.IGNORE
+    def _learn_noise(self, step: Step) -> None:
+        """The like of this sound will not touch the agent again for some time."""
+        self._noise = self._caller.burst_level
+        self._noise_at = step.now

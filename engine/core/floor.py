@@ -10,7 +10,8 @@ from __future__ import annotations
 from engine.core import endpointing
 from engine.core import words as lists
 from engine.core.agent import Agent, AgentState
-from engine.core.bargein import BargeIn, Means, meaning
+from engine.core.assumed import Assumed, without
+from engine.core.bargein import NO_WORDS, BargeIn, Means, meaning
 from engine.core.caller import Caller, CallerTurn
 from engine.core.conversation import Conversation
 from engine.core.effects import FlushTranscriber
@@ -18,20 +19,15 @@ from engine.core.endpointing import Evidence, Verdict
 from engine.core.events import FinalWords
 from engine.core.hands import Hands
 from engine.core.line import Line
-from engine.core.notes import Interrupted, MessageAdded, TurnAmended, TurnEnded, WordsRecognised
-from engine.core.policy import OnSound
+from engine.core.notes import MessageAdded, TurnAmended, TurnEnded, WordsRecognised
 from engine.core.replies import Kind, Reply, Status
 from engine.core.step import Step
-from engine.core.words import after_words, strip_phrases, words_of
+from engine.core.words import strip_phrases, words_of
 
 ENDPOINT = "endpoint"
 GREETING = "greeting"
-NO_WORDS, NO_SPEECH = "no words", "no speech"
-HELD = "held"
 LOST = 1_000
 """ms without frames after which speech that was going on is taken to have stopped."""
-ASSUMED_FOR = 5_000
-"""ms within which the final of words that were taken as they stood may come."""
 LATE = 40
 """ms since the last frame up to which the next one is on time."""
 STALL = 300
@@ -49,14 +45,10 @@ class Floor:
         self._conversation = conversation
         self._line = line
         self._hands = hands
-        self._bargein = BargeIn()
+        self._bargein = BargeIn(caller, agent)
         self._adaptation = 0
         self._turn_ended_at: int | None = None
-        self._assumed = ""
-        """Interim words that were taken as final when a turn ended, until their final comes."""
-        self._assumed_at = 0
-        self._assumed_to = 0
-        """Media time up to which they reach, ms."""
+        self._assumed = Assumed()
         self._last_final: FinalWords | None = None
         self._waiting = ""
         """What the caller said into something of the agent's that goes on: written when it is over."""
@@ -85,13 +77,14 @@ class Floor:
         if reply.status is Status.DRAFT:
             if caller.speaking:
                 self._drop(step, reply)
-        elif self._agent.state is AgentState.SPEAKING and self._interruptible(step, reply):
-            self._touch(step)
+        elif self._noise or not self._interruptible(step, reply):
+            return
+        elif self._agent.state is AgentState.SPEAKING:
+            self._bargein.touch(step)
 
     def interim(self, step: Step, text: str) -> None:
         """What the transcriber believes of the words since its last final."""
-        self._forget_assumed(step)
-        text = self._unassumed(step, text.strip(), final=False)
+        text = self._assumed.strip(step, text.strip())
         if self._is_echo(text):
             return
         self._caller.turn.interim = text
@@ -99,16 +92,14 @@ class Floor:
 
     def final(self, step: Step, words: FinalWords) -> None:
         """Words that the transcriber will not change any more."""
-        self._forget_assumed(step)
         if words.start is not None and words == self._last_final:
             return
         self._last_final = words
-        if words.start is not None and words.start >= self._assumed_to:
-            self._assumed = ""
-        turn = self._caller.turn
-        if self._amends(step, words.text.strip()):
+        turn, text = self._caller.turn, words.text.strip()
+        assumed = self._assumed.pop(step, words)
+        if assumed and not turn.open and self._amends(step, assumed, text):
             return
-        text = self._unassumed(step, words.text.strip(), final=True)
+        text = without(text, assumed)
         turn.interim = ""
         turn.flush_answered = True
         if self._is_echo(text):
@@ -139,14 +130,11 @@ class Floor:
 
     def expire_hold(self, step: Step) -> None:
         """The sound has held the agent for as long as a sound without words may."""
-        if self._bargein.active is OnSound.IGNORE:
-            return
-        if step.policy.turns.confirmed and self._caller.speaking:
-            step.deadlines.set(HELD, step.now + step.policy.turns.hold_limit)
-            return
-        self._bargein.learn_noise(self._caller.burst_level, step.now)
-        self._noise = True
-        self._resume(step, "noise")
+        self._noise = self._bargein.expire(step)
+
+    def forget_sound(self, step: Step) -> None:
+        """The stream is gone: what a sound did to the agent is of no interest any more."""
+        self._bargein.release(step)
 
     def listen_again(self) -> None:
         """A fresh transcriber was given the last words again: ask it to finish, as the lost one was."""
@@ -158,28 +146,17 @@ class Floor:
         """Weigh everything once more; called at the end of every step."""
         caller, turn = self._caller, self._caller.turn
         if not turn.open:
-            self._consider_sound(step)
+            step.deadlines.cancel(ENDPOINT)
+            self._bargein.let_go(step)
         elif caller.speaking:
             self._bound(step)
         elif turn.open:
             silence = self._silence(step)
             self._flush(step, silence)
-            if self._bargein.active is not OnSound.IGNORE and self._goes_on(step, silence):
+            if self._bargein.active and self._goes_on(step, silence):
                 return
             self._decide(step, silence)
         self._open_mouth(step)
-
-    def _consider_sound(self, step: Step) -> None:
-        """Nothing was said; a sound that was no speech may still hold the agent."""
-        step.deadlines.cancel(ENDPOINT)
-        caller = self._caller
-        if self._bargein.active is OnSound.IGNORE or caller.burst or caller.sound_at is None:
-            return
-        at = caller.sound_at + step.policy.turns.resume_after
-        if step.now >= at:
-            self._resume(step, NO_SPEECH)
-        else:
-            step.deadlines.set(ENDPOINT, at)
 
     @property
     def talking(self) -> bool:
@@ -282,7 +259,7 @@ class Floor:
     def _end_turn(self, step: Step, waited: int, why: str) -> None:
         turn = self._caller.take()
         step.deadlines.cancel(ENDPOINT)
-        self._assume(step, turn.interim)
+        self._assumed.take(step, turn.interim, self._caller.media_end)
         text = turn.text
         if not text or self._is_remark(step, turn):
             if text:
@@ -294,7 +271,7 @@ class Floor:
         self._turn_ended_at = step.now
         self._adaptation = max(0, self._adaptation - turns.adapt_step // 10)
         self.turn(step, text)
-        self._resume(step, "too few words")
+        self._bargein.resume(step, "too few words")
 
     def _is_remark(self, step: Step, turn: CallerTurn) -> bool:
         """Whether the caller's words are no turn: too short, or a mere sign of listening to the agent."""
@@ -310,7 +287,7 @@ class Floor:
         reply = self._agent.live
         if reply is not None and reply.status is Status.DRAFT:
             self._drop(step, reply)
-        self._resume(step, why)
+        self._bargein.resume(step, why)
         if self._owed:
             self.pending = True
             self._owed = False
@@ -415,20 +392,6 @@ class Floor:
             self._adaptation = min(self._adaptation + turns.adapt_step, turns.adapt_most)
             self._turn_ended_at = None
 
-    def _touch(self, step: Step) -> None:
-        caller, turns = self._caller, step.policy.turns
-        if self._bargein.active is not OnSound.IGNORE or self._noise:
-            return
-        if not self._bargein.reacts(turns, caller.burst, caller.burst_level, step.now):
-            return
-        self._bargein.start(turns.on_sound, caller.burst_at)
-        step.emit(Interrupted(step.now, turns.on_sound.value, caller.burst_at, "sound"))
-        step.deadlines.set(HELD, step.now + turns.hold_limit)
-        if turns.on_sound is OnSound.HOLD:
-            self._agent.hold(step)
-        else:
-            self._agent.playout.duck(step)
-
     def _weigh(self, step: Step) -> None:
         """Words came: what do they mean for a reply that is there?"""
         reply = self._agent.live
@@ -453,24 +416,16 @@ class Floor:
 
     def cut(self, step: Step) -> None:
         """Stop the agent for good, whatever it is doing."""
-        self.release(step)
+        self._bargein.release(step)
         if self._agent.live is not None:
             self._drop(step, self._agent.live)
         self._owed = False
-
-    def release(self, step: Step) -> None:
-        """Forget the interruption that is going on."""
-        self._bargein.clear()
-        step.deadlines.cancel(HELD)
 
     def _stop(self, step: Step, why: str) -> None:
         reply = self._agent.live
         if reply is None:
             return
-        since = self._bargein.since if self._bargein.active is not OnSound.IGNORE else step.now
-        if self._agent.audible:
-            step.emit(Interrupted(step.now, "stop", since, why))
-        self.release(step)
+        self._bargein.stop(step, why)
         self._drop(step, reply)
 
     def _goes_on(self, step: Step, silence: int) -> bool:
@@ -486,17 +441,6 @@ class Floor:
         self._end_turn(step, silence, "listening")
         return True
 
-    def _resume(self, step: Step, why: str) -> None:
-        if self._bargein.active is OnSound.IGNORE:
-            return
-        since = self._bargein.since
-        if why in (NO_WORDS, NO_SPEECH):
-            self._bargein.held_for_nothing(self._caller.burst_level, step.now)
-        self.release(step)
-        if self._agent.live is not None:
-            step.emit(Interrupted(step.now, "resume", since, why))
-            self._agent.resume(step)
-
     # --- words that are not what they seem ---------------------------------------------------------------
 
     def _is_echo(self, text: str) -> bool:
@@ -507,38 +451,8 @@ class Floor:
         said = set(words_of(reply.text))
         return bool(said) and set(words_of(text)) <= said
 
-    def _assume(self, step: Step, interim: str) -> None:
-        """A turn ends with words that are not final."""
-        if interim:
-            self._assumed = f"{self._assumed} {interim}".strip()
-            self._assumed_at = step.now
-            self._assumed_to = self._caller.media_end
-
-    def _forget_assumed(self, step: Step) -> None:
-        if step.now - self._assumed_at > ASSUMED_FOR:
-            self._assumed = ""
-
-    def _unassumed(self, step: Step, text: str, *, final: bool) -> str:
-        """The text without the words that an earlier turn has taken already, as they stood."""
-        assumed = words_of(self._assumed)
-        if not assumed:
-            return text
-        if final:
-            self._assumed = ""
-        spoken = words_of(text)
-        same = next((i for i, (a, b) in enumerate(zip(assumed, spoken, strict=False)) if a != b), None)
-        shared = min(len(assumed), len(spoken)) if same is None else same
-        if shared * 2 < len(assumed):
-            return text
-        self._assumed_at = step.now
-        return after_words(text, len(assumed))
-
-    def _amends(self, step: Step, text: str) -> bool:
+    def _amends(self, step: Step, assumed: str, text: str) -> bool:
         """A late final for words that were taken as they stood: it may change the turn that is over."""
-        assumed, turn = self._assumed, self._caller.turn
-        if not assumed or turn.open:
-            return False
-        self._assumed = ""
         if words_of(text) == words_of(assumed) or not text:
             return True
         so_far = self._conversation.open_turn

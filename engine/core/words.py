@@ -90,8 +90,9 @@ GREETINGS: dict[str, tuple[str, ...]] = {
 
 ANSWERS: dict[str, tuple[str, ...]] = {
     "en": _phrases(
-        "yes, yeah, yep, yes please, no, nope, no thanks, no thank you, that's right, that's correct, that's it,"
-        "that's all, correct, exactly, right, sure, okay, fine, thanks, thank you, goodbye, bye, hello, please"
+        "yes, yeah, yep, yes please, no, nope, no thanks, no thank you, that's right, that's correct,"
+        "that's it, that's all, correct, exactly, right, sure, okay, fine, thanks, thank you,"
+        "goodbye, bye, hello, please"
     ),
     "de": _phrases(
         "ja, ja bitte, nein, nein danke, genau, richtig, stimmt, das ist alles, danke, tschüss, bitte"

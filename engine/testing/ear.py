@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from engine.audio.mulaw import BYTES_PER_MS, SILENCE
 from engine.testing.tape import Tape, TapedWord
 
+_SEAM = BYTES_PER_MS - 1
+"""Samples of a word that may count as missing although they were heard: where audio goes on elsewhere on
+the tape, its first few can by chance be those of the place before."""
 _BREATH = 200
 """ms of quiet inside one stretch of the agent's speech: shorter ones do not make it fall silent."""
 
@@ -154,7 +157,8 @@ class Ear:
 
     def words(self, now: int, missing: int = 0) -> list[HeardWord]:
         """The words heard by call time ``now`` (ms), of each of which at most ``missing`` ms is missing."""
-        return [word for word in self.all_words(now) if word.missing <= missing * BYTES_PER_MS]
+        most = missing * BYTES_PER_MS + _SEAM
+        return [word for word in self.all_words(now) if word.missing <= most]
 
     def all_words(self, now: int) -> list[HeardWord]:
         """The words of which anything was heard by ``now`` (ms), in the order in which they were begun.

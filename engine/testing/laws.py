@@ -111,6 +111,7 @@ class Laws:
         self._started: set[str] = set()
         self._noise = 0
         self._noisy_since: int | None = None
+        self._sounds = 0
         self._finals: list[str] = []
         self._said_by_caller: list[str] = []
         self._proved: list[tuple[str, int]] = []
@@ -341,13 +342,14 @@ class Laws:
             return
         if isinstance(note, SpeechStarted):
             self._noisy_since = note.at
+            self._sounds += 1
         elif self._noisy_since is not None:
             self._noise += note.at - self._noisy_since
             self._noisy_since = None
 
     def _words(self, note: WordsRecognised) -> None:
         if note.text:
-            self._noise = 0
+            self._noise = self._sounds = 0
             self._noisy_since = None if self._noisy_since is None else self._now
 
     def _clock(self, note: ClockFired) -> None:
@@ -356,8 +358,9 @@ class Laws:
         broken = "9", f"{note.clock} fired while "
         if self._call.caller.speaking:
             noise = self._noise + self._now - (self._now if self._noisy_since is None else self._noisy_since)
-            # A sound also holds the clocks while its turn waits for words, which is not to be seen here.
-            waits = self._policy.turns.transcript_wait + self._policy.turns.endpoint_ceiling
+            # Each sound also holds the clocks while its turn waits for words, which is not to be seen here.
+            turns = self._policy.turns
+            waits = self._sounds * (turns.transcript_wait + turns.endpoint_ceiling)
             capped = noise + waits >= self._policy.idle.noise_cap
             self._demand(capped, broken[0], broken[1] + "the caller speaks")
         self._demand(not self._ear.sounding(self._now), broken[0], broken[1] + "the agent is to be heard")

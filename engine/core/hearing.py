@@ -1,0 +1,99 @@
+"""What the agent hears: the caller's audio on its way to the transcriber, and the words that come back.
+
+The transcriber's stream is opened while the phone still rings, and opened again when it breaks, a little
+later each time; when it keeps breaking the call is given up.
+"""
+
+from __future__ import annotations
+
+from engine.core.caller import BYTES_PER_MS, Caller
+from engine.core.departure import Departure
+from engine.core.effects import FeedTranscriber, OpenTranscriber, OpenVoice
+from engine.core.events import (
+    CallerAudio,
+    FinalWords,
+    InterimWords,
+    MediaGap,
+    TranscriberFailed,
+    TranscriberReady,
+)
+from engine.core.floor import Floor
+from engine.core.line import Line
+from engine.core.notes import EndReason, Fault
+from engine.core.step import Step
+
+ALARM = "transcriber"
+MOST_GAP = 2_000
+"""ms of a gap in the caller's stream that the transcriber is given as silence."""
+BACKOFF = 250
+"""ms until the first new try; each further one waits twice as long."""
+TRIES = 6
+
+
+class Hearing:
+    """The way from the caller's audio to words."""
+
+    def __init__(self, line: Line, caller: Caller, floor: Floor, departure: Departure) -> None:
+        self._line = line
+        self._caller = caller
+        self._floor = floor
+        self._departure = departure
+        self._opened = 0
+        self._failed = 0
+
+    def begin(self, step: Step) -> None:
+        """Open the transcriber and the voice, once, as soon as there is a call."""
+        if not self._opened:
+            self.open(step)
+            step.emit(OpenVoice())
+
+    def open(self, step: Step) -> None:
+        """Open a stream of the transcriber."""
+        step.emit(OpenTranscriber(self._opened))
+        self._opened += 1
+
+    def on_audio(self, step: Step, event: CallerAudio) -> None:
+        """A frame of the caller."""
+        if self._line.over:
+            return
+        step.emit(FeedTranscriber(event.payload))
+        was_speaking = self._caller.speaking
+        self._caller.hear(step, event)
+        self._floor.sound(step, was_speaking)
+
+    def on_gap(self, step: Step, event: MediaGap) -> None:
+        """Frames that never came."""
+        if self._line.over:
+            return
+        silence = min(max(event.duration, 0), MOST_GAP)
+        step.emit(FeedTranscriber(b"\xff" * (silence * BYTES_PER_MS)))
+        self._caller.lose(step, event.at, event.duration)
+
+    def on_interim(self, step: Step, event: InterimWords) -> None:
+        """Words that may still change."""
+        if not self._line.over:
+            self._floor.interim(step, event.text)
+
+    def on_final(self, step: Step, event: FinalWords) -> None:
+        """Words that will not; those of a call that is over are kept, too."""
+        if not self._line.over:
+            self._floor.final(step, event)
+        elif event.text.strip():
+            self._floor.remark(step, event.text.strip())
+
+    def on_ready(self, step: Step, event: TranscriberReady) -> None:
+        """The stream takes audio, and was given the last seconds if it stands in for a broken one."""
+        self._failed = 0
+        self._floor.listen_again()
+
+    def on_failed(self, step: Step, event: TranscriberFailed) -> None:
+        """The stream is gone, or was refused."""
+        if self._line.over or ALARM in step.deadlines:
+            return
+        step.emit(Fault(step.now, "transcriber", event.reason))
+        self._failed += 1
+        if event.retryable and self._failed < TRIES:
+            step.deadlines.set(ALARM, step.now + BACKOFF * 2 ** (self._failed - 1))
+        else:
+            words = step.policy.ending.failure_message
+            self._departure.leave(step, EndReason.PROVIDER_ERROR, words=words, strict=True)
