@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from benchmarks.recordings import TURNS, clips, columns, percentile, room, silero, spoken
 from engine.audio.silero import SileroModel

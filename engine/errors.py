@@ -1,4 +1,4 @@
-"""The errors a user of the engine may meet. Each is one clear sentence; none is ever shown with a traceback."""
+"""The errors a user of the engine may meet: each one clear sentence, none ever shown with a traceback."""
 
 from __future__ import annotations
 

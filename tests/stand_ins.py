@@ -19,8 +19,8 @@ from engine.audio.vad import LevelGate
 from engine.core.conversation import Message
 from engine.core.events import FinalWords, SpokenWord, TranscriberReady, VoiceAudio, VoiceDone, VoiceWords
 from engine.providers.contracts import Finished, ProviderError, TextDelta, ToolSpec
-from engine.runtime.registry import Providers
 from engine.runtime.carrier import TwilioAccount
+from engine.runtime.registry import Providers
 from engine.runtime.worker import Settings
 
 PUBLIC = "https://voice.example.com"

@@ -21,7 +21,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "agent": {"core", "errors"},
     "runtime": {"core", "audio", "errors", "wire", "providers", "observe", "records", "agent"},
     "server": {"core", "audio", "errors", "wire", "providers", "observe", "records", "agent", "runtime"},
-    "demo": {"core", "audio", "errors", "wire", "providers", "observe", "records", "agent", "runtime", "server"},
+    "demo": {
+        "core",
+        "audio",
+        "errors",
+        "wire",
+        "providers",
+        "observe",
+        "records",
+        "agent",
+        "runtime",
+        "server",
+    },
     "testing": {"core", "audio", "errors"},
 }
 """Package -> the packages of the engine that it may import. The command line (`cli`) may import all."""

@@ -1,0 +1,1 @@
+"""The contracts of transcriber, language model and voice, and the providers that keep them."""

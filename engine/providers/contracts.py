@@ -29,7 +29,7 @@ from engine.core.events import (
 
 
 class ProviderError(Exception):
-    """A provider failed. ``reason`` is one clear sentence; ``retryable`` says whether trying again may help."""
+    """A provider failed. ``reason`` is one sentence; ``retryable`` says whether trying again may help."""
 
     def __init__(self, reason: str, *, retryable: bool = True) -> None:
         super().__init__(reason)
@@ -105,7 +105,7 @@ class Finished:
     """The last event of a generation. ``reason``: ``stop``, ``length`` or ``tools``."""
 
     reason: str = "stop"
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
 
 
 class LanguageModel(Protocol):
@@ -132,7 +132,7 @@ class VoiceStream(Protocol):
     """One call's voice. Pieces are spoken in the order they were asked for."""
 
     def say(self, reply: int, piece: int, text: str) -> None:
-        """Ask for a piece. Its events carry ``reply`` and ``piece``; the last is `VoiceDone` or `VoiceFailed`."""
+        """Ask for a piece. Its events carry its numbers; the last is `VoiceDone` or `VoiceFailed`."""
 
     def cancel(self, reply: int) -> None:
         """Stop all pieces of a reply. Nothing of it need be given any more; what comes late is harmless."""

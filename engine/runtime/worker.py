@@ -18,13 +18,13 @@ from engine.audio.silero import SileroModel
 from engine.core.call import Call
 from engine.core.events import Created, Drain
 from engine.errors import EngineError
-from engine.runtime.registry import Providers
 from engine.providers.silero_model import find_model
 from engine.records.folder import CallFolder
 from engine.records.record import CallFacts
 from engine.runtime.carrier import CarrierLeg, StreamOnlyLeg, TwilioAccount, TwilioRest
 from engine.runtime.lag import LoopLag
 from engine.runtime.outfit import Outfit, Outfits
+from engine.runtime.registry import Providers
 from engine.runtime.session import Equipment, Listener, Session
 from engine.runtime.tool_runs import ToolFunction
 from engine.runtime.voice_votes import VoiceVotes

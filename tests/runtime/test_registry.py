@@ -16,9 +16,9 @@ from engine.core.conversation import Message
 from engine.errors import EngineError, MissingExtra
 from engine.providers import registry
 from engine.providers.contracts import Finished, TextDelta, ToolCallDelta, ToolSpec
-from engine.runtime.registry import build, load_tools, tool_specs
 from engine.providers.stt import pocketsphinx
 from engine.providers.tts import espeak
+from engine.runtime.registry import build, load_tools, tool_specs
 
 
 class Own:
