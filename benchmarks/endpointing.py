@@ -76,7 +76,11 @@ def settings() -> list[Setting]:
     rows = [
         Setting("default, webrtc"),
         Setting("default, level", vad="level"),
-        *([Setting("default, silero confirms", replace(TURNS, confirmed=True), votes=model)] if model else []),
+        *(
+            [Setting("default, silero confirms", replace(TURNS, confirmed=True), votes=model)]
+            if model
+            else []
+        ),
         Setting("default, every final a sentence", hears=punctuated),
     ]
     for delay in (300, 500, 700, 1000):
@@ -92,7 +96,6 @@ def listen(recording: Recording, setting: Setting) -> Outcome:
         Policy(opening=Opening(message="Hello, you have reached the front desk."), turns=setting.turns),
         caller=caller,
         transcriber=StreamingTranscriber(hears=setting.hears),
-        laws=False,
         model=ScriptedModel(["Of course. Let me have a look at that for you, one moment please."]),
     )
     world.run(lambda world: bool(caller.played))

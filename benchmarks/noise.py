@@ -171,7 +171,9 @@ def main() -> None:
     if not any(listener.votes for listener in listeners):
         print("silero is not installed: its column is left out\n")
     print("1. noise, and a caller who says nothing: from the greeting to the end by dead air")
-    rows = [[name, *(quiet_end(alone(each, noise)) for each in listeners)] for name, noise in noises().items()]
+    rows = [
+        [name, *(quiet_end(alone(each, noise)) for each in listeners)] for name, noise in noises().items()
+    ]
     columns(head, rows)
     print("2. ten seconds of noise while the agent speaks for twenty: dips")
     caller = spoken(clips("orders")[0])

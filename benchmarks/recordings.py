@@ -24,7 +24,9 @@ def clips(*folders: str) -> list[Clip]:
     """The clips of these folders; leaves the program with a message where there are none."""
     folder = corpus_folder(Path(__file__).parent.parent)
     if folder is None:
-        sys.exit("The recorded speech is not here: set ENGINE_SPEECH to the folder that has its manifest.csv.")
+        sys.exit(
+            "The recorded speech is not here: set ENGINE_SPEECH to the folder that has its manifest.csv."
+        )
     return read_corpus(folder, *folders)
 
 

@@ -151,7 +151,7 @@ class Reply:
         piece = self.pieces[index]
         texts, words = piece.text.split(), self._words(piece, USUAL_PACE)
         ends = [word.start for word in words[1:]]
-        ends += [word.start + len(word.text) * USUAL_PACE * BYTES_PER_MS for word in words[-1:]]
+        ends += [word.start + len(word.text) * SLOW_PACE * BYTES_PER_MS for word in words[-1:]]
         whole = sum(end <= piece.samples for end in ends)
         if whole < len(words):
             piece.samples = min(piece.samples, words[whole].start)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from engine.observe.timeline import Timeline, Turn
+from engine.observe.timeline import Interruption, Timeline, Turn
 
 _STAGES = (
     ("turn end", "speech_ended", "turn_ended"),
@@ -23,8 +23,8 @@ STAGES = (*(name for name, _, _ in _STAGES), "answer", "interruption")
 ``turn end``: last sound of the caller to the turn taken as over; ``model``: asked to first text;
 ``sentence``: first text to the first piece worth speaking; ``voice``: piece to first audio; ``hand-over``:
 audio (and the end of the turn, for which a draft waits) to the carrier; ``carrier``: to the caller's ear, as
-its marks say; ``answer``: last sound of the caller to first sound of the agent; ``interruption``: onset of a
-sound to the agent's silence.
+its marks say; ``answer``: last sound of the caller to first sound of the agent; ``interruption``: onset of
+the caller's sound to the agent's silence.
 """
 
 
@@ -70,6 +70,31 @@ def answer_ms(timeline: Timeline, turn: Turn) -> int | None:
     return None if heard is None else heard - turn.speech_ended
 
 
+def reaction_ms(interruption: Interruption) -> int | None:
+    """From the caller's first sound over the agent to the agent's silence, ms; None where there was none.
+
+    A key or a text silences the agent at once: nothing to measure.
+    """
+    if interruption.silent is None or not interruption.by_sound:
+        return None
+    return interruption.silent - interruption.since
+
+
+def shares(timeline: Timeline, turn: Turn) -> list[tuple[str, int]]:
+    """What each stage added to the answer, ms: the part of it that nothing before it covered, zeros left out.
+
+    Stages overlap, because a draft thinks while the turn may still go on; these parts add up to `answer_ms`.
+    Time that no stage covers is called ``other``.
+    """
+    parts: list[tuple[str, int]] = []
+    reached = 0
+    for bar in waterfall(timeline, turn):
+        parts.append(("other", bar.start - reached))
+        parts.append((bar.stage, bar.end - max(bar.start, reached)))
+        reached = max(reached, bar.end)
+    return [(stage, ms) for stage, ms in parts if ms > 0]
+
+
 def latencies(timeline: Timeline) -> list[StageLatency]:
     """All stages of the call that were measured at least once."""
     values: dict[str, list[int]] = {stage: [] for stage in STAGES}
@@ -80,8 +105,9 @@ def latencies(timeline: Timeline) -> list[StageLatency]:
         if answer is not None:
             values["answer"].append(answer)
     for interruption in timeline.interruptions:
-        if interruption.silent is not None:
-            values["interruption"].append(interruption.silent - interruption.since)
+        reaction = reaction_ms(interruption)
+        if reaction is not None:
+            values["interruption"].append(reaction)
     return [
         StageLatency(stage, len(of), percentile(of, 50), percentile(of, 90), percentile(of, 99))
         for stage, of in values.items()

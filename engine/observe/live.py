@@ -35,14 +35,18 @@ from engine.core.notes import (
     WordsRecognised,
 )
 from engine.errors import MissingExtra
-from engine.observe.latency import answer_ms, waterfall
+from engine.observe.latency import answer_ms, reaction_ms, shares
 from engine.observe.timeline import Timeline
+from engine.observe.wording import STAGE_WORDS, interruption, turn_reason, words
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _CALLER = "bright_blue"
 _AGENT = "yellow"
+
+_INTERIM_PAUSE = 330
+"""ms between two interims of the caller: a recogniser changes its mind faster than anyone can read."""
 
 
 class LiveView:
@@ -56,8 +60,11 @@ class LiveView:
             raise MissingExtra("rich", "server") from None
         self._console: Console = Console(file=file, highlight=False, soft_wrap=True)
         self._timeline = Timeline()
-        self._interim = 0
-        """Words of the interim that was printed last."""
+        self._interim = ""
+        """The interim that was printed last."""
+        self._fresh = ""
+        """A newer one that waits for its moment."""
+        self._interim_at: int | None = None
         self._planned = (0, "")
         """The reply that is being planned, and how much of its text was printed."""
 
@@ -69,6 +76,7 @@ class LiveView:
                 show = _SHOWS.get(type(effect))
                 if show is not None:
                     show(self, effect)
+        self._show_interim(now)
 
     def _line(self, at: int, who: str, style: str, text: str, text_style: str = "") -> None:
         """One line: time, who or what, and a text that may hold anything."""
@@ -90,14 +98,19 @@ class LiveView:
         self._line(note.at, note.who, _CALLER if note.who == "caller" else _AGENT, "speaks", "dim")
 
     def _words(self, note: WordsRecognised) -> None:
-        count = len(note.text.split())
+        self._fresh = "" if note.final else note.text
         if note.final:
-            self._interim = 0
+            self._interim = ""
             if note.text:
                 self._line(note.at, "caller", _CALLER, note.text, "bold")
-        elif count > self._interim:
-            self._interim = count
-            self._line(note.at, "caller", _CALLER, f"{note.text} …", "dim")
+
+    def _show_interim(self, now: int) -> None:
+        """Print the newest interim if it says something else than the last, and that was long enough ago."""
+        if not self._fresh or self._fresh == self._interim:
+            return
+        if self._interim_at is None or now - self._interim_at >= _INTERIM_PAUSE:
+            self._interim, self._interim_at = self._fresh, now
+            self._line(now, "caller", _CALLER, f"{self._fresh} …", "dim")
 
     def _plan(self, note: ReplyText) -> None:
         reply, shown = self._planned
@@ -117,7 +130,7 @@ class LiveView:
     # --- what it means --------------------------------------------------------------------------------
 
     def _turn(self, note: TurnEnded) -> None:
-        why = f" ({note.why})" if note.why else ""
+        why = f": {turn_reason(note.why)}" if note.why else ""
         self._line(note.at, "turn", "cyan", f"over after {note.waited} ms of silence{why}")
 
     def _amended(self, note: TurnAmended) -> None:
@@ -127,16 +140,27 @@ class LiveView:
         turns = self._timeline.turns
         if note.stage != "first_heard" or not turns or turns[-1].reply != note.reply:
             return
-        bars = waterfall(self._timeline, turns[-1])
-        stages = "  ".join(f"{bar.stage} {bar.end - bar.start}" for bar in bars)
-        self._line(note.at, "answer", "bold green", f"{answer_ms(self._timeline, turns[-1])} ms  ({stages})")
+        stages = " + ".join(
+            f"{STAGE_WORDS[stage][0]} {ms}" for stage, ms in shares(self._timeline, turns[-1])
+        )
+        waited = f"{answer_ms(self._timeline, turns[-1])} ms after the caller's last sound"
+        self._line(note.at, "answer", "bold green", f"{waited} = {stages}" if stages else waited)
 
     def _interrupted(self, note: Interrupted) -> None:
-        why = f" ({note.why})" if note.why else ""
-        self._line(note.at, "barge", "magenta", f"{note.action} {note.at - note.since} ms after onset{why}")
+        each = self._timeline.interruptions[-1]
+        if note.action == "resume":
+            what = "agent goes on"
+        elif note.action == "stop":
+            what = interruption("stop", note.why).lower()
+        else:
+            waits = "falls silent" if note.action == "hold" else "speaks softly"
+            what = f"agent {waits} {note.at - each.since} ms after the caller's first sound"
+            took = reaction_ms(each)
+            what += "" if took is None else f", silent after {took} ms"
+        self._line(note.at, "barge", "magenta", f"{what} ({note.why})" if note.why else what)
 
     def _clock(self, note: ClockFired) -> None:
-        self._line(note.at, "clock", "bright_magenta", note.clock.replace("_", " "))
+        self._line(note.at, "clock", "bright_magenta", words(note.clock).lower())
 
     def _tool(self, note: ToolStarted) -> None:
         self._line(note.at, "tool", "green", f"{note.name}({note.arguments})")
@@ -157,7 +181,7 @@ class LiveView:
         self._line(note.at, "call", "bold", "stream back")
 
     def _leaving(self, note: Leaving) -> None:
-        self._line(note.at, "call", "bold", f"saying goodbye ({_words(note.reason)})")
+        self._line(note.at, "call", "bold", f"saying goodbye ({words(note.reason).lower()})")
 
     def _stayed(self, note: Stayed) -> None:
         self._line(note.at, "call", "bold", "goes on after all")
@@ -165,16 +189,14 @@ class LiveView:
     def _closed(self, note: Closed) -> None:
         detail = f", {self._timeline.detail}" if self._timeline.detail else ""
         lasted = f"{self._timeline.length / 1000:.1f} s"
-        self._line(note.at, "call", "bold", f"ended after {lasted}: {_words(note.reason)}{detail}", "bold")
+        self._line(
+            note.at, "call", "bold", f"ended after {lasted}: {words(note.reason).lower()}{detail}", "bold"
+        )
 
 
 def _stamp(ms: int) -> str:
     seconds = max(0, ms) / 1000
     return f"{int(seconds // 60):>2}:{seconds % 60:06.3f}"
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def _printable(text: str) -> str:

@@ -22,6 +22,7 @@ from engine.observe.latency import answer_ms, latencies, percentile, waterfall
 from engine.observe.report_timeline import ReportLine, items, legend, outcome
 from engine.observe.timeline import Timeline, Turn
 from engine.observe.waveform import PEAKS_PER_SECOND, Waveform
+from engine.observe.wording import STAGE_WORDS, words
 
 _PAGE = Path(__file__).parent / "page"
 
@@ -91,7 +92,7 @@ def _badge(line: Timeline) -> str:
 def _tiles(line: Timeline) -> str:
     answers = [ms for turn in line.turns if (ms := answer_ms(line, turn)) is not None]
     half, most = (percentile(answers, 50), max(answers)) if answers else (None, None)
-    stopped = sum(each.outcome == "stop" for each in line.interruptions)
+    stopped = sum(each.outcome == "stop" and each.by_sound for each in line.interruptions)
     tiles = (
         ("Duration", _clock(line.length), ""),
         ("Turns", str(len(line.turns)), ""),
@@ -129,7 +130,8 @@ def _spoken(line: ReportLine) -> str:
 
 def _latency(line: Timeline) -> str:
     rows = "".join(
-        f"<tr{' class=total' if each.stage == 'answer' else ''}><td>{each.stage.capitalize()}</td>"
+        f"<tr{' class=total' if each.stage == 'answer' else ''} {_measures(each.stage)}>"
+        f"<td>{STAGE_WORDS[each.stage][0].capitalize()}</td>"
         f"<td>{each.p50}</td><td>{each.p90}</td><td>{each.p99}</td><td>{each.count}</td></tr>"
         for each in latencies(line)
     )
@@ -178,7 +180,7 @@ def _waterfalls(line: Timeline) -> str:
 def _waterfall(line: Timeline, turn: Turn, first: int, last: int) -> str:
     share = 100 / (last - first)
     rows = "".join(
-        f'<div class="row"><span>{bar.stage}</span><div class="track">'
+        f'<div class="row" {_measures(bar.stage)}><span>{STAGE_WORDS[bar.stage][0]}</span><div class="track">'
         f'<i class="zero" style="--a:{-first * share:.2f}"></i>'
         f'<div style="--a:{(bar.start - first) * share:.2f};--w:{(bar.end - bar.start) * share:.2f}">'
         f'<i class="fill {bar.stage.replace(" ", "-")}"></i><span>{bar.end - bar.start}</span>'
@@ -196,9 +198,10 @@ def _waterfall(line: Timeline, turn: Turn, first: int, last: int) -> str:
 # --- small things -------------------------------------------------------------------------------------
 
 
-def words(name: str) -> str:
-    """A name of ours as words: ``caller_hung_up`` as "Caller hung up"."""
-    return name.replace("_", " ").capitalize()
+def _measures(stage: str) -> str:
+    """What the stage measures, for whoever points at it."""
+    name, meaning = STAGE_WORDS[stage]
+    return f'data-tip="{escape(f"{name.capitalize()}: {meaning}")}"'
 
 
 def _clock(ms: int) -> str:

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Protocol
 
-from engine.observe.latency import answer_ms
+from engine.observe.latency import answer_ms, reaction_ms
 from engine.observe.timeline import Interruption, Timeline, Turn
+from engine.observe.wording import interruption, turn_reason
 
 
 class ReportLine(Protocol):
@@ -43,13 +44,13 @@ def items(line: Timeline, lines: Sequence[ReportLine]) -> Iterator[str]:
             start, lasted = _second(line, span.start), (end - span.start) / 1000
             tip = f"{side.capitalize()} speaks for {lasted:.2f} s"
             yield _item(f"tint {side}", start, tip, duration=lasted)
-    for interruption in line.interruptions:
-        yield from _interruption(line, interruption)
+    for each in line.interruptions:
+        yield from _interruption(line, each)
     for turn in line.turns:
         yield from _turn(line, turn)
     for said in lines:
-        if said.role != "tool":
-            yield _said(said, (line.length / 1000 if said.end is None else said.end) - said.start)
+        if said.role != "tool" and said.text.strip():
+            yield _said(said)
     yield from _pins(line)
 
 
@@ -71,15 +72,9 @@ def legend() -> str:
 
 
 def outcome(each: Interruption) -> str:
-    """What came of a caller's sound over the agent's speech, as a sentence."""
-    silent = "" if each.silent is None else f", silent after {each.silent - each.since} ms"
-    what = {
-        "stop": "Caller interrupted the agent",
-        "resume": "Sound over the agent, which then went on",
-        "hold": "Sound over the agent, which waits",
-        "duck": "Sound over the agent, which speaks softly",
-    }.get(each.outcome, f"Sound over the agent: {each.outcome}")
-    return what + silent
+    """What came of a sound over the agent's speech, and how fast, as a sentence."""
+    took = reaction_ms(each)
+    return interruption(each.outcome, each.why) + ("" if took is None else f", silent after {took} ms")
 
 
 def _interruption(line: Timeline, each: Interruption) -> Iterator[str]:
@@ -89,14 +84,15 @@ def _interruption(line: Timeline, each: Interruption) -> Iterator[str]:
     stopped = each.outcome == "stop"
     kind = "over" if stopped else "over open"
     yield _item(kind, start, tip, duration=0.0 if until is None else (until - each.since) / 1000)
-    reaction = "" if each.silent is None else f" {each.silent - each.since} ms"
+    took = reaction_ms(each)
+    reaction = "" if took is None else f" {took} ms"
     yield _item("pin intr", start, tip, f"stop{reaction}" if stopped else each.outcome)
 
 
 def _turn(line: Timeline, turn: Turn) -> Iterator[str]:
     answer = answer_ms(line, turn)
     tip = f"Turn {turn.number}: {turn.text}\nTaken as over after {turn.waited} ms of silence"
-    tip += f" ({turn.why})" if turn.why else ""
+    tip += f": {turn_reason(turn.why)}" if turn.why else ""
     if answer is not None:
         tip += f"\nAnswered after {answer} ms"
         start = _second(line, turn.speech_ended)
@@ -104,11 +100,13 @@ def _turn(line: Timeline, turn: Turn) -> Iterator[str]:
     yield _item("pin turn", _second(line, turn.ended), tip, str(turn.number))
 
 
-def _said(said: ReportLine, duration: float) -> str:
+def _said(said: ReportLine) -> str:
+    """A caption. It may be wider than its sound lasts; the page's script finds it a row."""
     side = "agent" if said.role == "assistant" else "caller"
     kind = f"say {side} cut" if said.interrupted else f"say {side}"
     tip = f"{said.text}\n(interrupted)" if said.interrupted else said.text
-    return _item(kind, said.start, tip, said.text, duration=max(0.0, duration))
+    text = f'<span tabindex="0">{escape(said.text)}</span>'
+    return _item(kind, said.start, tip, text, html=True)
 
 
 def _pins(line: Timeline) -> Iterator[str]:

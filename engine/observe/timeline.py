@@ -72,8 +72,11 @@ class Reply:
     text: str = ""
     heard: str = ""
     heard_ms: int = 0
+    silent: int | None = None
+    """When its last sound so far came to its end; None while it sounds or before it was heard."""
     how: Cut | None = None
     ended: int | None = None
+    """When it was over. A reply that was held is silent long before it is decided that it is over."""
 
 
 @dataclass(slots=True)
@@ -88,6 +91,11 @@ class Interruption:
     silent: int | None = None
     """When the agent was told to fall silent; None where it was only made softer."""
     decided: int | None = None
+
+    @property
+    def by_sound(self) -> bool:
+        """Whether the caller's voice did it, and not a key or a text from outside."""
+        return self.why not in ("key", "say now", "text")
 
 
 @dataclass(slots=True)
@@ -124,6 +132,8 @@ class Timeline:
         self.closed: int | None = None
         self.latest = 0
         """Time of the latest note."""
+        self._sounding: Reply | None = None
+        """The reply that was heard last: sound of the agent is its sound."""
 
     @property
     def origin(self) -> int:
@@ -151,9 +161,17 @@ class Timeline:
 
     def _speech_started(self, note: SpeechStarted) -> None:
         self.speech[note.who].append(Span(note.at))
+        if note.who == "agent":
+            self._agent_silent(None)
 
     def _speech_ended(self, note: SpeechEnded) -> None:
         _end(self.speech[note.who], note.at)
+        if note.who == "agent":
+            self._agent_silent(note.at)
+
+    def _agent_silent(self, at: int | None) -> None:
+        if self._sounding is not None:
+            self._sounding.silent = at
 
     def _word(self, note: WordsRecognised) -> None:
         if note.final and note.text:
@@ -196,7 +214,10 @@ class Timeline:
 
     def _reply_stage(self, note: ReplyStage) -> None:
         if note.reply in self.replies:
-            self.replies[note.reply].stages.setdefault(note.stage, note.at)
+            reply = self.replies[note.reply]
+            reply.stages.setdefault(note.stage, note.at)
+            if note.stage == "first_heard":
+                self._sounding = reply
 
     def _reply_text(self, note: ReplyText) -> None:
         if note.reply in self.replies:
@@ -210,13 +231,21 @@ class Timeline:
     def _interrupted(self, note: Interrupted) -> None:
         last = self.interruptions[-1] if self.interruptions else None
         if last is None or last.since != note.since:
-            last = Interruption(note.since, note.action, note.why)
+            last = Interruption(self._onset(note), note.action, note.why)
             self.interruptions.append(last)
         last.outcome, last.why = note.action, note.why or last.why
         if note.action in ("hold", "stop") and last.silent is None:
             last.silent = note.at
         if note.action in ("stop", "resume"):
             last.decided = note.at
+
+    def _onset(self, note: Interrupted) -> int:
+        """When the sound began. Words that stop an agent whom their sound left alone came over its speech
+        since both could be heard."""
+        caller, agent = self.speech["caller"], self.speech["agent"]
+        if note.why != "words" or note.since < note.at or not caller or not agent:
+            return note.since
+        return min(note.at, max(caller[-1].start, agent[-1].start))
 
     # --- the rest -------------------------------------------------------------------------------------
 
@@ -238,6 +267,8 @@ class Timeline:
 
     def _close(self, note: Closed) -> None:
         self.reason, self.closed = note.reason, note.at
+        if self.speech["agent"] and self.speech["agent"][-1].end is None:
+            self._agent_silent(note.at)
         for span in (*self.speech["caller"], *self.speech["agent"], *self.seams):
             if span.end is None:
                 span.end = note.at

@@ -16,8 +16,9 @@ from engine.core.notes import Fault
 from engine.core.policy import Policy
 from engine.errors import EngineError
 from engine.observe.journal import JournalHead, JournalWriter
-from engine.observe.report import Report, render, words
+from engine.observe.report import Report, render
 from engine.observe.waveform import Waveform, read_waveform
+from engine.observe.wording import words
 from engine.records.record import CallFacts, CallRecord, RecordFold, fold_journal
 
 JOURNAL = "journal.jsonl"
@@ -196,7 +197,10 @@ def _facts(record: CallRecord) -> list[tuple[str, str]]:
         ("Ended", record.ended and record.ended.isoformat(timespec="milliseconds")),
         ("End", record.end and words(record.end.reason)),
         ("Detail", record.end and record.end.detail),
-        ("Model", f"{usage.model_requests} requests, {usage.input_tokens} + {usage.output_tokens} tokens"),
+        (
+            "Model",
+            f"{usage.model_requests} requests, {usage.input_tokens} tokens in, {usage.output_tokens} out",
+        ),
         ("Voice", f"{usage.voice_characters} characters"),
         ("Transcriber", f"{usage.transcriber_seconds:.1f} s of audio"),
         *((name, str(value)) for name, value in record.metadata.items()),

@@ -19,7 +19,7 @@ from engine.core.events import Created, Event
 from engine.core.notes import Closed, EndReason, ModelUsed, Note, VoiceUsed
 from engine.errors import EngineError
 from engine.observe.journal import JournalHead, read_head, read_steps
-from engine.observe.latency import StageLatency, answer_ms, latencies, waterfall
+from engine.observe.latency import StageLatency, answer_ms, latencies, reaction_ms, waterfall
 from engine.observe.timeline import Timeline, ToolRun, Turn
 from engine.records.transcript import TranscriptFold
 
@@ -119,7 +119,10 @@ class TurnRecord(_Part):
 
 
 class InterruptionRecord(_Part):
-    """A sound of the caller over the agent's speech; ``silent_after_ms`` from its onset."""
+    """A sound of the caller over the agent's speech; ``silent_after_ms`` from its onset.
+
+    A key or a text (``why``) has no onset to count from: its ``silent_after_ms`` is None.
+    """
 
     at: float
     outcome: str
@@ -249,7 +252,7 @@ class RecordFold:
                     at=self._at(each.since),
                     outcome=each.outcome,
                     why=each.why,
-                    silent_after_ms=None if each.silent is None else each.silent - each.since,
+                    silent_after_ms=reaction_ms(each),
                 )
                 for each in line.interruptions
             ],

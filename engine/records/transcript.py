@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from engine.core.notes import Cut, MessageAdded, Note, ToolStarted
-from engine.observe.timeline import Span, Timeline
+from engine.observe.timeline import Reply, Span, Timeline
 
 Role = Literal["user", "assistant", "tool", "remark"]
 
@@ -133,9 +133,16 @@ class TranscriptFold:
             role="assistant",
             text=entry.text,
             start=self._seconds(reply.stages.get("first_heard", entry.first)),
-            end=None if reply.ended is None else self._seconds(reply.ended),
+            end=self._spoken_until(reply),
             interrupted=reply.how is Cut.CUT,
         )
+
+    def _spoken_until(self, reply: Reply) -> float | None:
+        """The end of the reply's last sound, once it is sure that it was the last."""
+        over = self._timeline.closed if reply.ended is None else reply.ended
+        if over is None:
+            return None
+        return self._seconds(over if reply.silent is None else reply.silent)
 
     def _seconds(self, at: int) -> float:
         return max(0, at - self._timeline.origin) / 1000
