@@ -1,8 +1,8 @@
 """Does the agent let people finish, and how soon does it answer? ``python -m benchmarks.endpointing``
 
 Recorded callers speak one sentence each to the call core in virtual time; the end of each sentence was marked
-by people (of the orders: by its loudness). The transcriber is a good one that gives every word as it ends; the
-model needs 150 ms to its first token and the voice 80 ms to its first audio. The same files give the same
+by people (of the orders: by its loudness). The transcriber is a good one that gives every word as it ends;
+the model needs 150 ms to its first token and the voice 80 ms to its first audio. The same files give the same
 table. ``--halves`` prints the rows for two halves of the files as well.
 
 ====================  ==================================================================================
@@ -23,6 +23,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from benchmarks.recordings import TURNS, clips, columns, percentile, room, silero, spoken
 from engine.audio.silero import SileroModel
@@ -37,7 +38,7 @@ ANSWER_WITHIN = 5_000
 BACK_WITHIN = 200
 NEAR_SPEECH = 150
 """ms around the speech in which a sound is still taken for it."""
-SILENCE_ONLY = {
+SILENCE_ONLY: dict[str, Any] = {
     "finished": 0, "unfinished": 0, "dictation": 0, "dictation_complete": 0, "voted_over": 0, "adapt_most": 0,
 }  # fmt: skip
 

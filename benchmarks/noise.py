@@ -81,7 +81,7 @@ def alone(detector: Detector, noise: Recording) -> World:
 
 
 def quiet_end(world: World) -> str:
-    """How the call of a silent caller ended: seconds from the greeting's end to dead air, or what was wrong."""
+    """How a silent caller's call ended: seconds from the greeting's end to dead air, or what was wrong."""
     greeting = world.notes(ReplyEnded)[0]
     if world.notes(TurnEnded):
         return f"{len(world.notes(TurnEnded))} turns"

@@ -63,7 +63,7 @@ class LiveView:
         self._interim = ""
         """The interim that was printed last."""
         self._fresh = ""
-        """A newer one that waits for its moment."""
+        """The latest one, which may have to wait for its moment."""
         self._interim_at: int | None = None
         self._planned = (0, "")
         """The reply that is being planned, and how much of its text was printed."""
@@ -103,6 +103,7 @@ class LiveView:
             self._interim = ""
             if note.text:
                 self._line(note.at, "caller", _CALLER, note.text, "bold")
+        self._show_interim(note.at)
 
     def _show_interim(self, now: int) -> None:
         """Print the newest interim if it says something else than the last, and that was long enough ago."""
@@ -140,9 +141,8 @@ class LiveView:
         turns = self._timeline.turns
         if note.stage != "first_heard" or not turns or turns[-1].reply != note.reply:
             return
-        stages = " + ".join(
-            f"{STAGE_WORDS[stage][0]} {ms}" for stage, ms in shares(self._timeline, turns[-1])
-        )
+        parts = shares(self._timeline, turns[-1])
+        stages = " + ".join(f"{STAGE_WORDS[stage][0]} {ms}" for stage, ms in parts)
         waited = f"{answer_ms(self._timeline, turns[-1])} ms after the caller's last sound"
         self._line(note.at, "answer", "bold green", f"{waited} = {stages}" if stages else waited)
 

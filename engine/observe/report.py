@@ -18,7 +18,7 @@ from urllib.parse import quote
 import orjson
 
 from engine.core.notes import EndReason
-from engine.observe.latency import answer_ms, latencies, percentile, waterfall
+from engine.observe.latency import answer_ms, latencies, percentile, shares, waterfall
 from engine.observe.report_timeline import ReportLine, items, legend, outcome
 from engine.observe.timeline import Timeline, Turn
 from engine.observe.waveform import PEAKS_PER_SECOND, Waveform
@@ -138,7 +138,11 @@ def _latency(line: Timeline) -> str:
     if not rows:
         return '<p class="none">Nothing was measured: the caller had no turn that was answered.</p>'
     head = "<tr><th>ms</th><th>p50</th><th>p90</th><th>p99</th><th>n</th></tr>"
-    return f"<table>{head}{rows}</table>"
+    overlap = (
+        '<p class="hint">The agent already thinks while it waits for the end of the turn: '
+        "stages overlap, and add up to more than the answer.</p>"
+    )
+    return f"{overlap}<table>{head}{rows}</table>"
 
 
 def _events(line: Timeline) -> str:
@@ -189,9 +193,11 @@ def _waterfall(line: Timeline, turn: Turn, first: int, last: int) -> str:
     )
     answer = answer_ms(line, turn)
     total = "no answer heard" if answer is None else f"{answer} ms"
+    parts = [f"{STAGE_WORDS[stage][0]} {ms}" for stage, ms in shares(line, turn)] if answer else []
+    added = f'<p class="sum">{" + ".join(parts)} = {answer} ms</p>' if parts else ""
     return (
         f'<article class="turn"><h3><span class="no">{turn.number}</span><q>{escape(turn.text)}</q>'
-        f'<span class="ms">{total}</span></h3>{rows}</article>'
+        f'<span class="ms">{total}</span></h3>{added}{rows}</article>'
     )
 
 

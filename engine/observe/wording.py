@@ -4,16 +4,13 @@ from __future__ import annotations
 
 STAGE_WORDS = {
     "turn end": ("end of turn", "from the caller’s last sound until the turn was taken as over"),
-    "model": ("model, tools", "from asking the model to its first words, with the tools it ran before them"),
+    "model": ("thinking", "from asking the model to its first words, with the tools that it ran before them"),
     "sentence": ("sentence", "from the first words to the first piece worth speaking"),
     "voice": ("voice", "from that piece to its first audio"),
     "hand-over": ("hand-over", "from the first audio (or the end of the turn) to the carrier"),
     "carrier": ("carrier", "from the carrier to the caller’s ear, as the carrier’s marks say"),
     "answer": ("answer", "from the caller’s last sound to the agent’s first: what the caller waits"),
-    "interruption": (
-        "interruption",
-        "from the caller’s first sound over the agent until the agent is silent",
-    ),
+    "interruption": ("interruption", "from the caller’s first sound over the agent to the agent’s silence"),
     "other": ("other", "what none of the stages accounts for"),
 }
 """Each stage of `engine.observe.latency`: its name in a report, and what it measures."""

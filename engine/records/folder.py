@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -186,23 +187,26 @@ def _write(path: Path, content: bytes) -> None:
 def _facts(record: CallRecord) -> list[tuple[str, str]]:
     """What the report's list of facts says, in the order of interest; unknown ones are left out."""
     phone, usage = record.phone, record.usage
+    tokens = f"{usage.input_tokens} tokens in, {usage.output_tokens} out"
     facts = (
         ("From", phone and phone.from_number),
         ("To", phone and phone.to_number),
         ("Carrier", phone and phone.carrier),
         ("Carrier’s call id", record.carrier_call_id),
         ("Client", record.client),
-        ("Created", record.created.isoformat(timespec="milliseconds")),
-        ("Joined", record.joined and record.joined.isoformat(timespec="milliseconds")),
-        ("Ended", record.ended and record.ended.isoformat(timespec="milliseconds")),
+        ("Created", _time(record.created)),
+        ("Joined", _time(record.joined)),
+        ("Ended", _time(record.ended)),
         ("End", record.end and words(record.end.reason)),
         ("Detail", record.end and record.end.detail),
-        (
-            "Model",
-            f"{usage.model_requests} requests, {usage.input_tokens} tokens in, {usage.output_tokens} out",
-        ),
+        ("Model", f"{usage.model_requests} requests, {tokens}"),
         ("Voice", f"{usage.voice_characters} characters"),
         ("Transcriber", f"{usage.transcriber_seconds:.1f} s of audio"),
         *((name, str(value)) for name, value in record.metadata.items()),
     )
     return [(name, value) for name, value in facts if value]
+
+
+def _time(at: datetime | None) -> str:
+    """A wall time to the millisecond; empty where there is none."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3] + " UTC" if at else ""

@@ -2,8 +2,8 @@
 
 One line a file, with at least the columns ``file`` (path below the folder), ``text``, ``kind`` and
 ``labels``: empty or a JSON object whose times are seconds of the file. Known labels are ``speech_start``,
-``end_of_turn``, ``last_word_start``, ``pauses`` and ``speech`` (lists of ``[start, end]``); others are kept as
-they are.
+``end_of_turn``, ``last_word_start``, ``pauses`` and ``speech`` (lists of ``[start, end]``); others are kept
+as they are.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ import wave
 from pathlib import Path
 
 import pytest
-from sounds import Recording
 
 from engine.audio import mulaw
+from tests.audio.sounds import Recording
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
 import pytest
-from sounds import sine
 
 from engine.audio import mulaw
 from engine.audio.level import DIGITAL_SILENCE, CallerPeak, EchoFloor, NoiseFloor, level_dbfs
+from tests.audio.sounds import sine
 
 
 @pytest.mark.parametrize("dbfs", [-6.0, -20.0, -40.0])

@@ -2,10 +2,10 @@ import subprocess
 import sys
 
 import pytest
-from sounds import sine
 
 from engine.audio import mulaw
 from engine.audio.level import level_dbfs
+from tests.audio.sounds import sine
 
 CODES = bytes(range(256))
 

@@ -1,10 +1,10 @@
 import sys
 
 import pytest
-from sounds import frames, sine
 
 from engine.audio.resample import Resampler, repeat_up
 from engine.errors import MissingExtra
+from tests.audio.sounds import frames, sine
 
 np = pytest.importorskip("numpy")
 pytest.importorskip("soxr")

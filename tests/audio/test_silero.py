@@ -2,12 +2,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from sounds import Recording
 
 from engine.audio import mulaw
 from engine.audio.silero import WINDOW, SileroModel, SileroState
 from engine.errors import MissingExtra
 from engine.providers.silero_model import find_model
+from tests.audio.sounds import Recording
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,10 @@
 import random
 
 import pytest
-from sounds import Recording, frames, noisy, sine
 
 from engine.audio import mulaw
 from engine.audio.tones import BeepListener, DtmfListener, dtmf
+from tests.audio.sounds import Recording, frames, noisy, sine
 
 KEYS = "0123456789*#ABCD"
 KEY_5 = (770.0, 1336.0)

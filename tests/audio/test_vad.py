@@ -2,7 +2,6 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from sounds import Recording, frames, noisy
 
 from engine.audio import mulaw
 from engine.audio.level import level_dbfs
@@ -10,6 +9,7 @@ from engine.audio.silero import WINDOW, SileroModel, SileroState
 from engine.audio.vad import LevelGate, VoiceActivity, WebRtcGate, open_vad
 from engine.errors import MissingExtra
 from engine.providers.silero_model import find_model
+from tests.audio.sounds import Recording, frames, noisy
 
 Judge = Callable[[bytes], list[float]]
 MARGIN = 50

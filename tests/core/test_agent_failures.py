@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from turn_scenes import LONG, asked, heard_twice, policy, said_by
 
 from engine.core.effects import CancelModel, StartModel
 from engine.core.events import ModelDone, ModelText
@@ -27,6 +26,7 @@ from engine.testing import (
     run_call,
 )
 from engine.testing.faults import Fault as VendorFault
+from tests.core.turn_scenes import LONG, asked, heard_twice, policy, said_by
 
 SORRY = "Sorry, please say that again."
 RULES = replace(policy(drafts=False), ending=Ending(failure_message=SORRY), idle=Idle(dead_air=20_000))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from turn_scenes import LONG, by_hand, policy, stretches
 
 from engine.core.caller import Caller as CallerSide
 from engine.core.caller import CallerState
@@ -14,6 +13,7 @@ from engine.core.notes import SpeechEnded, SpeechStarted
 from engine.core.policy import Policy, Turns
 from engine.core.step import Step
 from engine.testing import Caller, Phone, World, run_call
+from tests.core.turn_scenes import LONG, by_hand, policy, stretches
 
 FRAME = 20
 

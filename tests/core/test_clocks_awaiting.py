@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from clock_scenes import FIRST_AUDIO, GREETING, fired, model, spoken, when
 
 from engine.core.effects import SendAudio
 from engine.core.policy import Idle, Playout, Policy
 from engine.testing import Caller, Phone, ScriptedVoice, World
+from tests.core.clock_scenes import FIRST_AUDIO, GREETING, fired, model, spoken, when
 
 AFTER = 4_000
 THREE = ("Are you there?", "Hello?", "Can you hear me?")

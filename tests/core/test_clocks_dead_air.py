@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from clock_scenes import FIRST_AUDIO, GREETING, ending, fired, model, spoken, when
 
 from engine.core.effects import HangUp
 from engine.core.events import SayNow, UserText
 from engine.core.policy import Ending, Idle, Opening, Policy
 from engine.testing import Caller, Phone, ScriptedModel, World
+from tests.core.clock_scenes import FIRST_AUDIO, GREETING, ending, fired, model, spoken, when
 
 T = 20_000
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from clock_scenes import FIRST_AUDIO, GREETING, ending, fired, model, roles, spoken
 
 from engine.core.events import KeyPressed, SayNow, Urgency, UserText
 from engine.core.notes import Stayed
 from engine.core.policy import Idle, LadderStep, Opening, Policy, StepEnding
 from engine.testing import Caller, World, agent_speaking
+from tests.core.clock_scenes import FIRST_AUDIO, GREETING, ending, fired, model, roles, spoken
 
 BYE = "I think you have left, so I am going to hang up now."
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from clock_scenes import FIRST_AUDIO, GREETING, LONG, NO_CLOCKS, ending, fired, model, spoken, when
 
 from engine.core.effects import HangUp
 from engine.core.events import Drain
 from engine.core.policy import Ending, Idle, LadderStep, Limits, Opening, Policy, Tool
 from engine.testing import Caller, Phone, ScriptedModel, ScriptedTool, ToolUse, World
+from tests.core.clock_scenes import FIRST_AUDIO, GREETING, LONG, NO_CLOCKS, ending, fired, model, spoken, when
 
 LIMIT = 8_000
 TALKING = {"caller": Caller().says("and then " * 40, at=4_000, lasts=12_000)}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from time import perf_counter
 
 import pytest
-from clock_scenes import GREETING, ending, fired, model, spoken, when
 
 from engine.core.effects import HangUp
 from engine.core.events import Drain
 from engine.core.notes import TurnEnded
 from engine.core.policy import Ending, Idle, LadderStep, Limits, Opening, Policy, Speaker, StepEnding, Tool
 from engine.testing import Caller, ScriptedTool, ToolUse, World, replay
+from tests.core.clock_scenes import GREETING, ending, fired, model, spoken, when
 
 HELLO = ("Are you still there?",)
 

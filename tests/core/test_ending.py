@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from clock_scenes import FIRST_AUDIO, GREETING, LONG, NO_CLOCKS, ending, model, roles, spoken, when
 
 from engine.core import effects
 from engine.core.events import StreamStopped
 from engine.core.notes import Closed, Leaving, Stayed
 from engine.core.policy import Ending, Idle, LadderStep, Limits, Policy, StepEnding, Tool, Turns
 from engine.testing import Caller, Phone, ScriptedModel, ScriptedTool, ToolUse, World
+from tests.core.clock_scenes import FIRST_AUDIO, GREETING, LONG, NO_CLOCKS, ending, model, roles, spoken, when
 
 THANKS = "That is all, thanks."
 BYE: list[str | ToolUse] = ["Goodbye to you then.", ToolUse("hang_up")]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from turn_scenes import by_hand, policy, turns, waits
 
 from engine.core.endpointing import Evidence, judge
 from engine.core.events import FinalWords, InterimWords, TurnVote, Vote
 from engine.core.notes import SpeechEnded, TurnEnded
 from engine.core.policy import Turns
 from engine.testing import Caller, Phone, ScriptedModel, ScriptedTranscriber, run_call
+from tests.core.turn_scenes import by_hand, policy, turns, waits
 
 DEFAULT = Turns()
 

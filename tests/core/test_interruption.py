@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from turn_scenes import LONG, actions, asked, by_hand, heard_twice, policy, said_by, turns
 
 from engine.core.effects import CancelModel, CancelVoice, SendAudio, SendClear
 from engine.core.events import FinalWords, InterimWords, VoiceVote
@@ -21,6 +20,7 @@ from engine.testing import (
     agent_speaking,
     run_call,
 )
+from tests.core.turn_scenes import LONG, actions, asked, by_hand, heard_twice, policy, said_by, turns
 
 
 def over_greeting(text: str, *, at: int = 2_000, end: int = 16_000, **how: Any) -> Caller:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from turn_scenes import LONG, actions, asked, by_hand, heard_twice, policy, said_by, turns
 
 from engine.core.effects import SendClear
 from engine.core.events import FinalWords, InterimWords
 from engine.core.notes import Interrupted, MessageAdded
 from engine.core.policy import Opening, Policy
 from engine.testing import Caller, Phone, World, run_call
+from tests.core.turn_scenes import LONG, actions, asked, by_hand, heard_twice, policy, said_by, turns
 
 LISTENING = ("mm-hm", "uh-huh", "yeah", "right")
 

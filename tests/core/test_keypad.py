@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from clock_scenes import GREETING, LONG, NO_CLOCKS, fired, model, roles, spoken, when
 
 from engine.audio.tones import DtmfListener
 from engine.core.effects import AudioHeard, SendDigits
@@ -13,6 +12,7 @@ from engine.core.notes import KeysPressed, SeamClosed, SeamOpened
 from engine.core.policy import Carrier, Idle, Keypad, LadderStep, Opening, Policy
 from engine.core.step import Step
 from engine.testing import Caller, ScriptedCarrier, ToolUse, World, agent_speaking
+from tests.core.clock_scenes import GREETING, LONG, NO_CLOCKS, fired, model, roles, spoken, when
 
 PLAIN = Policy(idle=NO_CLOCKS)
 

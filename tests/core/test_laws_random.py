@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from turn_scenes import LONG
 
 from engine.core.policy import OnSound, Opening, Policy, Tool, ToolKind, Turns
 from engine.testing import (
@@ -33,6 +32,7 @@ from engine.testing import (
     fuzz,
     replay,
 )
+from tests.core.turn_scenes import LONG
 
 SEEDS = 3_000
 BATCH = 250

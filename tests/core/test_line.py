@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from clock_scenes import GREETING, NO_CLOCKS, ending, fired, model, roles, spoken, when
 
 from engine.core.effects import CloseStream, CloseTranscriber, HangUp, OpenTranscriber, OpenVoice
 from engine.core.events import (
@@ -33,6 +32,7 @@ from engine.testing import (
     ToolUse,
     World,
 )
+from tests.core.clock_scenes import GREETING, NO_CLOCKS, ending, fired, model, roles, spoken, when
 
 SILENT = Policy(opening=Opening(), idle=NO_CLOCKS)
 DEAF = 10_000

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from clock_scenes import FIRST_AUDIO, LONG, NO_CLOCKS, ending, fired, model, roles, spoken, when
 
 from engine.core.conversation import Message, ToolRequest
 from engine.core.effects import SendAudio, SendClear, Speak, StartModel
 from engine.core.events import KeyPressed, ModelDone, ModelText, SayNow, StreamOpened, UserText
 from engine.core.policy import Idle, LadderStep, Opening, Policy, Speaker
 from engine.testing import Caller, ScriptedVoice, World
+from tests.core.clock_scenes import FIRST_AUDIO, LONG, NO_CLOCKS, ending, fired, model, roles, spoken, when
 
 HELLO = "Good evening, this is the bank."
 

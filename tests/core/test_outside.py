@@ -5,13 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from clock_scenes import FIRST_AUDIO, GREETING, LONG, NO_CLOCKS, ending, fired, model, roles, spoken, when
 
 from engine.core import effects
 from engine.core.events import HangUpNow, SayNow, SetOutputMedium, TransferNow, Urgency, UserText
 from engine.core.notes import Fault, Leaving, MessageAdded
 from engine.core.policy import Carrier, Ending, Idle, LadderStep, Opening, Policy, Turns
 from engine.testing import Caller, ScriptedModel, ScriptedTranscriber, Stalls, World
+from tests.core.clock_scenes import (
+    FIRST_AUDIO,
+    GREETING,
+    LONG,
+    NO_CLOCKS,
+    ending,
+    fired,
+    model,
+    roles,
+    spoken,
+    when,
+)
 
 ASKS = Caller().says("Tell me a story.", at=200)
 SPEAKING, SILENT = 3_500, 9_500

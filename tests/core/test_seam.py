@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from clock_scenes import GREETING, LONG, NO_CLOCKS, ending, fired, model, roles, spoken, when
 
 from engine.core.effects import HangUp, SendAudio, Transfer
 from engine.core.events import CallerHungUp, CarrierDone, StreamOpened, StreamStopped, UserText
 from engine.core.notes import SeamClosed, SeamOpened
 from engine.core.policy import Carrier, Ending, Idle, LadderStep, Limits, Opening, Policy
 from engine.testing import Caller, ScriptedCarrier, ToolUse, World, agent_speaking
+from tests.core.clock_scenes import GREETING, LONG, NO_CLOCKS, ending, fired, model, roles, spoken, when
 
 SPEECH = Opening(message=LONG)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from clock_scenes import NO_CLOCKS, fired, model, roles, spoken, when
 
 from engine.core.conversation import ToolRequest
 from engine.core.effects import CancelTool, RunTool, StartModel
@@ -15,6 +14,7 @@ from engine.core.policy import Idle, Policy, Tool, ToolKind, Turns
 from engine.core.step import Step
 from engine.core.tools import Tools, arguments_of
 from engine.testing import Caller, Fails, Repeats, ScriptedModel, ScriptedTool, ToolUse, World
+from tests.core.clock_scenes import NO_CLOCKS, fired, model, roles, spoken, when
 
 LOOK, BOOK = Tool("look"), Tool("book", ToolKind.ACT)
 QUESTION = Caller().says("Do you have a table?", at=200)

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from turn_scenes import LONG, asked, by_hand, policy, said_by, turns, waits
 
 from engine.core.effects import RunTool, SendAudio
 from engine.core.events import FinalWords, InterimWords, KeyPressed, TranscriberFailed
@@ -32,6 +31,7 @@ from engine.testing import (
     World,
     run_call,
 )
+from tests.core.turn_scenes import LONG, asked, by_hand, policy, said_by, turns, waits
 
 
 def remarks(world: World) -> list[str]:

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from finished_call import Call
+
+from tests.demo.finished_call import Call
 
 
 @pytest.fixture(scope="session")

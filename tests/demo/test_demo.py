@@ -10,12 +10,12 @@ from math import log10, sqrt
 from pathlib import Path
 
 import pytest
-from finished_call import RATE, Call
 
 from engine.__main__ import main
 from engine.audio import mulaw
 from engine.core import notes
 from engine.observe.replay import replay
+from tests.demo.finished_call import RATE, Call
 
 LEVEL_OF_SPEECH = -40.0
 """dBFS."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from functools import cache
 
-from observe.small_shell import SmallShell, Step
-
 from engine.core import events as ev
 from engine.core.policy import Opening, Policy
+from tests.observe.small_shell import SmallShell, Step
 
 JOINED = 300
 POLICY = Policy(prompt="Take orders.", opening=Opening(message="Hello, what can I get you?"))

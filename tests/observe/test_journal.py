@@ -6,11 +6,11 @@ import io
 from pathlib import Path
 
 import pytest
-from observe.sample_call import CREATED, FACTS, POLICY, sample_steps
 
 from engine.core.events import VoiceAudio
 from engine.errors import EngineError
 from engine.observe.journal import JournalHead, JournalWriter, read_head, read_steps
+from tests.observe.sample_call import CREATED, FACTS, POLICY, sample_steps
 
 HEAD = JournalHead("call-1", CREATED, POLICY, FACTS.about())
 

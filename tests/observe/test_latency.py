@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from observe.sample_call import sample_steps
 
 from engine.core import notes as nt
 from engine.observe.latency import Bar, StageLatency, answer_ms, latencies, percentile, waterfall
 from engine.observe.timeline import Timeline
+from tests.observe.sample_call import sample_steps
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ import io
 import sys
 
 import pytest
-from observe.sample_call import sample_steps
 
 from engine.core import notes as nt
 from engine.errors import MissingExtra
 from engine.observe.live import LiveView
+from tests.observe.sample_call import sample_steps
 
 pytest.importorskip("rich")
 

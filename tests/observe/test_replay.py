@@ -6,13 +6,13 @@ from pathlib import Path
 
 import orjson
 import pytest
-from observe.real_call import POLICY, real_steps
-from observe.sample_call import CREATED
 
 from engine.core.events import VoiceAudio
 from engine.errors import EngineError
 from engine.observe.journal import JournalHead, JournalWriter
 from engine.observe.replay import replay
+from tests.observe.real_call import POLICY, real_steps
+from tests.observe.sample_call import CREATED
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ from html.parser import HTMLParser
 
 import orjson
 import pytest
-from observe.sample_call import ATTACK, FACTS, sample_steps
 
 from engine.core import notes as nt
 from engine.observe.report import Report, render
@@ -18,6 +17,7 @@ from engine.observe.timeline import Timeline
 from engine.observe.waveform import Waveform
 from engine.records.record import RecordFold
 from engine.records.transcript import Line
+from tests.observe.sample_call import ATTACK, FACTS, sample_steps
 
 
 class Page(HTMLParser):

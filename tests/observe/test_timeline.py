@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from observe.real_call import real_steps
-from observe.sample_call import JOINED, sample_steps
-
 from engine.core import notes as nt
 from engine.observe.timeline import Interruption, Span, Timeline
+from tests.observe.real_call import real_steps
+from tests.observe.sample_call import JOINED, sample_steps
 
 
 def timeline(*notes: nt.Note) -> Timeline:

@@ -8,12 +8,12 @@ import wave
 from pathlib import Path
 
 import pytest
-from observe.sample_call import noise
 
 from engine.audio import mulaw
 from engine.audio.record import TwoTrackRecorder
 from engine.errors import EngineError
 from engine.observe.waveform import read_waveform
+from tests.observe.sample_call import noise
 
 
 @pytest.fixture

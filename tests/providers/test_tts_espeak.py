@@ -7,12 +7,19 @@ import statistics
 import sys
 
 import pytest
-from voice_conformance import SENTENCE, VoiceConformance, by_piece, collect, speak, speech_level
 
 from engine.audio import mulaw
 from engine.audio.level import level_dbfs
 from engine.core.events import VoiceDone
 from engine.errors import EngineError, MissingExtra
+from tests.providers.voice_conformance import (
+    SENTENCE,
+    VoiceConformance,
+    by_piece,
+    collect,
+    speak,
+    speech_level,
+)
 
 pytest.importorskip("espeakng_loader", reason="the extra 'local' is not installed")
 pytest.importorskip("numpy", reason="the extra 'local' is not installed")

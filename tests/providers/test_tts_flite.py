@@ -8,7 +8,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from voice_conformance import (
+
+from engine.audio.level import level_dbfs
+from engine.core.events import VoiceFailed
+from engine.errors import EngineError
+from engine.providers.tts import flite
+from engine.providers.tts.flite import FliteVoice
+from tests.providers.voice_conformance import (
     PATIENCE,
     SENTENCE,
     VoiceConformance,
@@ -17,12 +23,6 @@ from voice_conformance import (
     speak,
     speech_level,
 )
-
-from engine.audio.level import level_dbfs
-from engine.core.events import VoiceFailed
-from engine.errors import EngineError
-from engine.providers.tts import flite
-from engine.providers.tts.flite import FliteVoice
 
 needs_flite = pytest.mark.skipif(shutil.which("flite") is None, reason="flite is not installed")
 

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import pytest
-from voice_conformance import PATIENCE, collect, silent_ms
 
 from engine.audio import mulaw
 from engine.audio.level import level_dbfs
@@ -19,6 +18,7 @@ from engine.providers.tts import local
 from engine.providers.tts.local import LocalStream, Piece, pause_after
 from engine.providers.tts.shaping import Shaper, gain_for
 from engine.providers.tts.utterance import Utterance
+from tests.providers.voice_conformance import PATIENCE, collect, silent_ms
 
 
 @pytest.fixture

@@ -46,7 +46,8 @@ def test_what_people_say_is_taken_whole_and_answered(clips: Clips, folder: str, 
     for clip in clips(folder):
         slots = " ".join(clip.labels.get("slots", {}).values())
         recording = clip.recording(clip.text or slots)
-        caller = RecordedCaller(vad=vad).plays(recording, when=agent_silent(300)).hangs_up(pause=6_000)
+        caller = RecordedCaller(vad=vad).plays(recording, when=agent_silent(300))
+        caller.hangs_up(pause=6_000)
         world = run(caller)
         assert world.reason is EndReason.CALLER_HUNG_UP, clip.path.name
         assert words_of_caller(world) == letters(recording.text), clip.path.name
@@ -96,7 +97,8 @@ def test_whoever_talks_over_the_agent_silences_it(clips: Clips) -> None:
     long = "I can tell you all about our opening hours and our prices on every day of the week. " * 2
     for clip in clips("orders"):
         recording: Recording = clip.recording("I would like a coffee instead")
-        caller = RecordedCaller().plays(recording, when=agent_speaking(2_000)).hangs_up(pause=6_000)
+        caller = RecordedCaller().plays(recording, when=agent_speaking(2_000))
+        caller.hangs_up(pause=6_000)
         world = run(caller, replace(POLICY, opening=Opening(message=long)))
         begins = caller.played[0][1] + recording.start
         assert world.phone.ear.silence_after(begins) - begins <= 600, clip.path.name

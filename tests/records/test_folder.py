@@ -9,9 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from observe.real_call import POLICY as REAL_POLICY
-from observe.real_call import real_steps
-from observe.sample_call import FACTS, JOINED, POLICY, noise, sample_steps
 
 from engine.audio import mulaw
 from engine.core import events as ev
@@ -21,6 +18,9 @@ from engine.errors import EngineError
 from engine.observe.replay import replay
 from engine.records.folder import CallFolder, recover
 from engine.records.record import CallRecord
+from tests.observe.real_call import POLICY as REAL_POLICY
+from tests.observe.real_call import real_steps
+from tests.observe.sample_call import FACTS, JOINED, POLICY, noise, sample_steps
 
 
 def kept(root: Path, steps: list | None = None, recording: bool = True) -> Path:

@@ -6,9 +6,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from observe.real_call import POLICY as REAL_POLICY
-from observe.real_call import real_steps
-from observe.sample_call import CREATED, FACTS, JOINED, POLICY, sample_steps
 
 from engine.core import events as ev
 from engine.core import notes as nt
@@ -16,6 +13,9 @@ from engine.core.effects import FeedTranscriber
 from engine.errors import EngineError
 from engine.observe.journal import JournalHead, JournalWriter
 from engine.records.record import END_REASONS, CallFacts, CallRecord, RecordFold, record_from_journal
+from tests.observe.real_call import POLICY as REAL_POLICY
+from tests.observe.real_call import real_steps
+from tests.observe.sample_call import CREATED, FACTS, JOINED, POLICY, sample_steps
 
 
 def fold_of(steps: list) -> RecordFold:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from observe.real_call import real_steps
-from observe.sample_call import ATTACK, sample_steps
-
 from engine.core import notes as nt
 from engine.observe.timeline import Timeline
 from engine.records.transcript import Line, TranscriptFold
+from tests.observe.real_call import real_steps
+from tests.observe.sample_call import ATTACK, sample_steps
 
 
 def lines_of(*notes: nt.Note) -> list[Line]:

@@ -7,10 +7,9 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 
-from stand_ins import LOUD, QUIET, SID
-
 from engine.runtime.media_stream import Admit, MediaStream
 from engine.runtime.twilio_door import TwilioDoor
+from tests.stand_ins import LOUD, QUIET, SID
 
 
 class InstantPhone:

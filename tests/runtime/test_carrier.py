@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from stand_ins import SID, TOKEN, TwilioApi, twilio_api
 
 from engine.runtime import carrier
 from engine.runtime.carrier import TwilioAccount, TwilioLeg, TwilioRest
+from tests.stand_ins import SID, TOKEN, TwilioApi, twilio_api
 
 
 class Bench:

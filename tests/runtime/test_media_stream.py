@@ -6,8 +6,6 @@ import json
 from base64 import b64encode
 
 import pytest
-from phones import InstantPhone
-from stand_ins import PIECE, QUIET, greeter, stand_ins
 
 from engine.core.events import CallerAudio, MediaGap
 from engine.core.notes import EndReason
@@ -16,6 +14,8 @@ from engine.runtime.media_stream import MediaStream
 from engine.runtime.socket import POLICY_VIOLATION, WebSocketWriter
 from engine.runtime.twilio_door import TwilioDoor
 from engine.runtime.worker import Settings, Worker
+from tests.runtime.phones import InstantPhone
+from tests.stand_ins import PIECE, QUIET, greeter, stand_ins
 
 
 class Closes:

@@ -14,10 +14,10 @@ from engine.agent import Agent, load_agent, shipped_agents
 from engine.audio.vad import LevelGate, WebRtcGate
 from engine.core.conversation import Message
 from engine.errors import EngineError, MissingExtra
-from engine.providers import registry
 from engine.providers.contracts import Finished, TextDelta, ToolCallDelta, ToolSpec
 from engine.providers.stt import pocketsphinx
 from engine.providers.tts import espeak
+from engine.runtime import registry
 from engine.runtime.registry import build, load_tools, tool_specs
 
 

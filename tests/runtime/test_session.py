@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from stand_ins import EchoModel, ScriptedTranscriber, ToneVoice
 
 from engine.audio.vad import LevelGate
 from engine.core.effects import (
@@ -26,6 +25,7 @@ from engine.core.notes import Closed, Ending, EndReason
 from engine.core.policy import Carrier
 from engine.runtime.session import Equipment, Session
 from engine.runtime.voice_cache import VoiceCache
+from tests.stand_ins import EchoModel, ScriptedTranscriber, ToneVoice
 
 
 class ScriptedCall:

@@ -6,9 +6,9 @@ import asyncio
 import socket
 
 from aiohttp import web
-from stand_ins import listening
 
 from engine.runtime.socket import BACKLOG, WebSocketWriter
+from tests.stand_ins import listening
 
 
 class Peer:

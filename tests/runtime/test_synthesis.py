@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from stand_ins import Opens, Queued
 
 from engine.core.effects import Speak
 from engine.core.events import Event, SpokenWord, VoiceAudio, VoiceDone, VoiceFailed, VoiceWords
@@ -14,6 +13,7 @@ from engine.providers.contracts import ProviderError
 from engine.runtime.synthesis import Synthesis
 from engine.runtime.tasks import Tasks
 from engine.runtime.voice_cache import Speech, VoiceCache
+from tests.stand_ins import Opens, Queued
 
 
 class Stream(Queued):

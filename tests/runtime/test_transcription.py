@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from stand_ins import Opens, Queued
 
 from engine.core.events import Event, FinalWords, InterimWords, TranscriberFailed, TranscriberReady
 from engine.providers.contracts import ProviderError
 from engine.runtime.tasks import Tasks
 from engine.runtime.transcription import KEPT_MS, Transcription
+from tests.stand_ins import Opens, Queued
 
 
 class Stream(Queued):

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 from xml.etree import ElementTree
 
 import pytest
-from phones import InstantPhone
-from stand_ins import PIECE, TwilioApi, greeter, settings, signature, stand_ins, stream_of, twilio_api
 
 from engine.core.events import TransferNow
 from engine.core.notes import EndReason
 from engine.runtime.twilio_door import Answer, TwilioDoor, Webhook
 from engine.runtime.worker import Settings, Worker
+from tests.runtime.phones import InstantPhone
+from tests.stand_ins import PIECE, TwilioApi, greeter, settings, signature, stand_ins, stream_of, twilio_api
 
 PUBLIC = "https://voice.example.com"
 

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from phones import InstantPhone
-from stand_ins import GREETING, PIECE, greeter, stand_ins
 
 from engine.agent import Agent
 from engine.core.effects import Effect
@@ -23,6 +21,8 @@ from engine.runtime.carrier import StreamOnlyLeg
 from engine.runtime.session import Listener, Session
 from engine.runtime.twilio_door import TwilioDoor
 from engine.runtime.worker import Caller, Settings, Worker
+from tests.runtime.phones import InstantPhone
+from tests.stand_ins import GREETING, PIECE, greeter, stand_ins
 
 INSECURE = Settings(insecure=True)
 

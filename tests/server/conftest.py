@@ -12,11 +12,11 @@ from types import ModuleType
 
 import aiohttp
 import pytest
-from stand_ins import Twilio, listening
 
 from engine.runtime.worker import Worker
 from engine.server.metrics import Metrics
 from engine.server.standalone import make_app
+from tests.stand_ins import Twilio, listening
 
 Serve = Callable[[Worker], AbstractAsyncContextManager[Twilio]]
 

@@ -9,12 +9,12 @@ import signal
 import aiohttp
 import pytest
 from aiohttp import web
-from conftest import example, uvicorn_port
-from stand_ins import PIECE, Twilio, greeter, listening, settings, stand_ins, twilio_api
 
 from engine.core.notes import EndReason
 from engine.runtime.worker import Worker
 from engine.server.aiohttp_app import aiohttp_routes, run_worker
+from tests.server.conftest import example, uvicorn_port
+from tests.stand_ins import PIECE, Twilio, greeter, listening, settings, stand_ins, twilio_api
 
 
 async def test_calls_go_on_while_an_aiohttp_application_is_drained() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import aiohttp
 import pytest
-from conftest import Serve
-from stand_ins import GREETING, PIECE, greeter, settings, stand_ins, twilio_api
 
 from engine.core.notes import EndReason
 from engine.runtime.worker import Worker
+from tests.server.conftest import Serve
+from tests.stand_ins import GREETING, PIECE, greeter, settings, stand_ins, twilio_api
 
 POLICY_VIOLATION = 1008
 

@@ -9,13 +9,13 @@ import socket
 
 import aiohttp
 import pytest
-from stand_ins import PIECE, Twilio, greeter, listening, settings, stand_ins, twilio_api
 
 from engine.core.notes import EndReason
 from engine.errors import EngineError
 from engine.runtime.worker import Settings, Worker
 from engine.server.metrics import Metrics
 from engine.server.standalone import make_app, serve
+from tests.stand_ins import PIECE, Twilio, greeter, listening, settings, stand_ins, twilio_api
 
 
 async def fetch(http: aiohttp.ClientSession, port: int, path: str) -> tuple[int, str]:

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from fake_call import FakeCall
 
 from engine.core.conversation import Message
 from engine.core.effects import AudioHeard, HangUp, RunTool, SendAudio, StartModel
@@ -40,6 +39,7 @@ from engine.core.policy import Policy, Tool, ToolKind
 from engine.testing import LawBroken, Laws, replay
 from engine.testing.ear import Ear
 from engine.testing.tape import Tape
+from tests.testing.fake_call import FakeCall
 
 POLICY = Policy(tools=(Tool("look"), Tool("book", ToolKind.ACT)))
 KEY = KeyPressed("1")

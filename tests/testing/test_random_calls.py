@@ -6,12 +6,12 @@ import random
 from typing import Any
 
 import pytest
-from fake_call import FakeCall
 
 from engine.core import events
 from engine.core.policy import Policy
 from engine.testing import LawBroken, fuzz, random_policy
 from engine.testing.random_calls import RandomEvents, random_steps
+from tests.testing.fake_call import FakeCall
 
 
 @pytest.mark.parametrize("hundred", range(10))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from fake_call import FakeCall
 
 from engine.testing.random_worlds import random_world
+from tests.testing.fake_call import FakeCall
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from fake_call import FakeCall
-
 from engine.core.effects import SendAudio, SendClear
 from engine.core.events import (
     CallerAudio,
@@ -19,6 +17,7 @@ from engine.core.events import (
 )
 from engine.core.policy import Policy
 from engine.testing import Caller, Phone, World, agent_speaking
+from tests.testing.fake_call import FakeCall
 
 
 def play(caller: Caller, until: int, **parts: Any) -> FakeCall:

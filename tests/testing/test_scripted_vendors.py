@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fake_call import FakeCall
 
 from engine.core.conversation import Message
 from engine.core.effects import (
@@ -64,6 +63,7 @@ from engine.testing import (
     ToolUse,
     World,
 )
+from tests.testing.fake_call import FakeCall
 
 KEY = KeyPressed("1")
 

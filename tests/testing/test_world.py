@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fake_call import FakeCall
 
 from engine.core.effects import HangUp, SendAudio
 from engine.core.events import CallerAudio, Created, KeyPressed
 from engine.core.notes import ClockFired, EndReason, Joined, ReplyEnded
 from engine.core.policy import Idle, Opening, Policy
 from engine.testing import Caller, LawBroken, Phone, ScriptedModel, World, agent_speaking, replay, run_call
+from tests.testing.fake_call import FakeCall
 
 POLICY = Policy(opening=Opening(message="Good evening, how can I help?"))
 

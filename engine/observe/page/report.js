@@ -6,7 +6,8 @@
   const scroll = byId("scroll"), inner = byId("inner"), canvas = byId("canvas"), audio = byId("audio");
   const play = byId("play"), clock = byId("clock"), cursor = byId("cursor"), tip = byId("tip");
   const length = Number(getComputedStyle(inner).getPropertyValue("--length"));
-  const HEIGHT = 314, LANES = { caller: 110, agent: 204 }, HALF = 32, MOST = 800;
+  const HEIGHT = 416, LANES = { caller: 168, agent: 262 }, HALF = 32, MOST = 800;
+  const ROWS = 3, WIDEST = 440, READABLE = 130, SHORTEST = 44;
   let pps = 60, fitted = true, at = 0;
 
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
@@ -79,24 +80,58 @@
   }
   // A label that would cover the one before it goes to the second row, where there is one, or waits for more zoom.
   const number = (item, name) => Number(item.style.getPropertyValue(name));
-  const labels = [[".pin.turn, .pin.intr", 1], [".pin.low", 2], [".gap b", 1]].map(([kind, rows]) => [rows,
+  const labels = [[".pin.turn, .pin.intr", 2], [".pin.low", 2], [".gap b", 1]].map(([kind, rows]) => [rows,
     [...inner.querySelectorAll(kind)].map((label) => {
       const wide = label.offsetWidth, gap = label.closest(".gap");
       const second = gap ? number(gap, "--s") + number(gap, "--d") / 2 : number(label, "--s");
       return { label, second, wide, left: gap ? wide / 2 : 0 };
     }).sort((a, b) => a.second - b.second)]);
-  const said = [...inner.querySelectorAll(".say")].map((box) => [box, number(box, "--d")]);
+  const said = ["caller", "agent"].map((side) => [...inner.querySelectorAll(".say." + side)].map((box) => {
+    const text = box.firstElementChild;
+    return { box, text, second: number(box, "--s"), wide: Math.min(WIDEST, text.offsetWidth + 1) };
+  }).sort((a, b) => a.second - b.second));
   function thin() {
+    const right = Math.max(scroll.clientWidth, length * pps);
     for (const [rows, row] of labels) {
       const free = Array(rows).fill(-Infinity);
       for (const { label, second, wide, left } of row) {
-        const x = second * pps - left, place = free.findIndex((end) => end <= x);
+        const middle = left > 0, most = middle ? Infinity : right - wide;
+        const x = Math.max(0, Math.min(second * pps - left, most)), place = free.findIndex((end) => end <= x);
+        if (!middle) label.style.setProperty("--back", second * pps - x + "px");
         label.classList.toggle("covered", place < 0);
         label.classList.toggle("second", place === 1);
         if (place >= 0) free[place] = x + wide + 3;
       }
     }
-    for (const [box, lasts] of said) box.classList.toggle("tiny", lasts * pps < 30);
+    for (const side of said) caption(side, right);
+  }
+  // Captions take the row nearest to the waveform that is free. Where none is, the one that began first gives way
+  // as far as it can still be read; a caption that finds no room at all waits for more zoom. At the end of the
+  // axis a caption moves a little to the left.
+  function caption(side, right) {
+    const rows = Array.from({ length: ROWS }, () => null);
+    const free = (x) => rows.findIndex((last) => !last || last.left + last.most + 4 <= x);
+    for (const one of side) {
+      const x = one.second * pps;
+      one.left = Math.max(0, Math.min(x, right - Math.min(one.wide, READABLE)));
+      one.row = free(one.left);
+      if (one.row < 0) {
+        const first = rows.reduce((best, last, n) => (last.left < rows[best].left ? n : best), 0);
+        const room = one.left - rows[first].left - 4;
+        if (room >= SHORTEST) {
+          rows[first].most = Math.min(rows[first].most, room);
+          one.row = first;
+        }
+      }
+      one.most = Math.min(one.wide, right - one.left);
+      if (one.row >= 0) rows[one.row] = one;
+    }
+    for (const { box, text, second, row, most, left } of side) {
+      box.classList.toggle("covered", row < 0);
+      box.style.setProperty("--row", Math.max(0, row));
+      box.style.setProperty("--shift", left - second * pps + "px");
+      text.style.maxWidth = most + "px";
+    }
   }
   const fit = () => zoom(0);
   byId("fit").onclick = fit;
@@ -149,20 +184,30 @@
   inner.addEventListener("click", (event) => seek((event.clientX - inner.getBoundingClientRect().left) / pps));
   scroll.addEventListener("keydown", (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (event.key === " ") toggle(); else if (step) seek(at + step); else return;
+    const caption = event.target.closest(".say");
+    if (event.key === " ") toggle();
+    else if (event.key === "Enter" && caption) seek(number(caption, "--s"));
+    else if (step) seek(at + step);
+    else return;
     event.preventDefault();
   });
   for (const button of document.querySelectorAll(".seek")) button.onclick = () => seek(Number(button.dataset.at));
 
   // --- hover details ---------------------------------------------------------------------------------
-  document.addEventListener("pointermove", (event) => {
-    const over = event.target.closest && event.target.closest("[data-tip]");
+  function tell(over, x, y) {
     tip.hidden = !over;
     if (!over) return;
     tip.textContent = over.dataset.tip;
     const box = tip.getBoundingClientRect();
-    tip.style.left = Math.max(8, Math.min(event.clientX + 14, innerWidth - box.width - 8)) + "px";
-    tip.style.top = (event.clientY + 18 + box.height > innerHeight ? event.clientY - box.height - 12 : event.clientY + 18) + "px";
+    tip.style.left = Math.max(8, Math.min(x + 14, innerWidth - box.width - 8)) + "px";
+    tip.style.top = (y + 18 + box.height > innerHeight ? y - box.height - 12 : y + 18) + "px";
+  }
+  const told = (event) => event.target.closest && event.target.closest("[data-tip]");
+  document.addEventListener("pointermove", (event) => tell(told(event), event.clientX, event.clientY));
+  document.addEventListener("focusin", (event) => {
+    const box = event.target.getBoundingClientRect();
+    if (event.target.matches(":focus-visible")) tell(told(event), box.left, box.bottom - 10);
   });
+  document.addEventListener("focusout", () => tell(null));
   fit();
 })();
