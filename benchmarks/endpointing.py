@@ -31,8 +31,9 @@ from engine.core.notes import Interrupted, TurnEnded
 from engine.core.policy import Opening, Policy, Turns
 from engine.testing import ScriptedModel, World
 from engine.testing.corpus import Clip
-from engine.testing.recorded import RecordedCaller, Recording, StreamingTranscriber
+from engine.testing.recorded import RecordedCaller, Recording
 from engine.testing.script import agent_silent
+from engine.testing.transcriber import ScriptedTranscriber
 
 ANSWER_WITHIN = 5_000
 BACK_WITHIN = 200
@@ -96,7 +97,7 @@ def listen(recording: Recording, setting: Setting) -> Outcome:
     world = World(
         Policy(opening=Opening(message="Hello, you have reached the front desk."), turns=setting.turns),
         caller=caller,
-        transcriber=StreamingTranscriber(hears=setting.hears),
+        transcriber=ScriptedTranscriber(hears=setting.hears),
         model=ScriptedModel(["Of course. Let me have a look at that for you, one moment please."]),
     )
     world.run(lambda world: bool(caller.played))

@@ -23,8 +23,9 @@ from engine.audio.silero import SileroModel
 from engine.core.notes import Cut, EndReason, Interrupted, ReplyEnded, TurnEnded
 from engine.core.policy import Idle, Opening, Policy, Turns
 from engine.testing import ScriptedModel, World
-from engine.testing.recorded import RecordedCaller, Recording, StreamingTranscriber, loud_level
+from engine.testing.recorded import RecordedCaller, Recording, loud_level
 from engine.testing.script import agent_silent, agent_speaking
+from engine.testing.transcriber import ScriptedTranscriber
 
 TEN_SECONDS = 10_000
 GREETING = "Hello, you have reached the front desk."
@@ -109,7 +110,7 @@ def listening(detector: Detector, sounds: Sequence[Recording]) -> World:
         caller.plays(sound, when=agent_speaking(2_000))
     caller.hangs_up(pause=45_000)
     policy = Policy(opening=Opening(message=LONG_REPLY * 2), turns=detector.turns)
-    return World(policy, caller=caller, transcriber=StreamingTranscriber()).run()
+    return World(policy, caller=caller, transcriber=ScriptedTranscriber()).run()
 
 
 def dips(world: World) -> Dips:
@@ -128,7 +129,7 @@ def interrupting(detector: Detector, sentence: Recording) -> int:
     """Ms from the start of somebody's sentence under a reply to the silence of the agent."""
     caller = detector.caller(room(sentence)).plays(sentence, when=agent_speaking(2_000))
     policy = Policy(opening=Opening(message=LONG_REPLY), turns=detector.turns)
-    world = World(policy, caller=caller, transcriber=StreamingTranscriber())
+    world = World(policy, caller=caller, transcriber=ScriptedTranscriber())
     world.run(lambda world: bool(caller.played))
     start = caller.played[0][1] + sentence.start
     world.run(start + NOT_SILENCED)

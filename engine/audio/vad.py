@@ -50,8 +50,8 @@ class LevelGate:
 class WebRtcGate:
     """WebRTC's voice detector (Gaussian mixtures over six bands) behind a level gate. Probability 0 or 1.
 
-    Only frames over the line's background by ``over_db`` are shown to the detector: what is no louder than
-    the background is no voice, whatever its spectrum.
+    What is no louder than the line's background by ``over_db`` is no voice, whatever its spectrum. The
+    detector sees those frames all the same: it learns the background from them.
     """
 
     def __init__(self, mode: int = 3, over_db: float = 0.0) -> None:
@@ -86,7 +86,8 @@ class WebRtcGate:
         """Level and voice of exactly 20 ms."""
         pcm = mulaw.decode(frame)
         level = pcm_level_dbfs(pcm)
-        speech = level >= self._floor.level + self._over_db and self._is_speech(pcm, SAMPLE_RATE)
+        voiced = self._is_speech(pcm, SAMPLE_RATE)
+        speech = voiced and level >= self._floor.level + self._over_db
         self._floor.update(level, speech)
         self._voice = 1.0 if speech else 0.0
         return level, self._voice

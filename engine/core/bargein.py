@@ -20,6 +20,8 @@ HELD = "held"
 NO_WORDS, NO_SPEECH = "no words", "no speech"
 NOISE_STEP = 6.0
 """dB by which a sound must exceed one that was judged noise to count again."""
+CONFIRMED_HOLDS = 3
+"""Times the hold limit for which speech without words holds the agent, where another detector confirms it."""
 NOISE_MEMORY = 8_000
 """ms within which two sounds without words are the same noise."""
 NOISE_FALL = 0.5
@@ -66,6 +68,7 @@ class BargeIn:
         self._agent = agent
         self._how = OnSound.IGNORE
         self._since = 0
+        self._held_at = 0
         self._noise = -96.0
         self._noise_at = 0
         self._wordless_at: int | None = None
@@ -85,6 +88,7 @@ class BargeIn:
             return
         self._how = turns.on_sound
         self._since = caller.burst_at
+        self._held_at = step.now
         step.emit(Interrupted(step.now, turns.on_sound.value, caller.burst_at, "sound"))
         step.deadlines.set(HELD, step.now + turns.hold_limit)
         if turns.on_sound is OnSound.HOLD:
@@ -127,7 +131,8 @@ class BargeIn:
         turns = step.policy.turns
         if not self.active or not self._caller.sounding:
             return False
-        if turns.confirmed and self._caller.speaking:
+        longest = self._held_at + CONFIRMED_HOLDS * turns.hold_limit
+        if turns.confirmed and self._caller.speaking and step.now < longest:
             step.deadlines.set(HELD, step.now + turns.hold_limit)
             return False
         self._learn_noise(step)

@@ -214,7 +214,8 @@ class Floor:
 
     def _flush(self, step: Step, silence: int) -> None:
         turn = self._caller.turn
-        if turn.opened_at is not None and not turn.flushed and silence >= step.policy.turns.flush_after:
+        unfinished = turn.opened_at is not None or turn.interim
+        if unfinished and not turn.flushed and silence >= step.policy.turns.flush_after:
             turn.flushed = True
             step.emit(FlushTranscriber())
 
@@ -241,6 +242,9 @@ class Floor:
         pending = self._words_pending()
         if (verdict.likely or turn.eager) and not pending and silence >= turns.flush_after:
             self._draft(step)
+        if self._caller.burst and turn.opened_at is not None:
+            self._ask_again(step, step.policy.turns.onset)
+            return
         if silence < verdict.wait:
             wait = verdict.wait - silence
             if turn.opened_at is not None and not turn.flushed:

@@ -80,8 +80,9 @@ class Turns:
     """Silence inside one stretch of speech: stop consonants last up to 150 ms."""
     background_margin: float = 15.0
     """Sound this many dB below the caller's recent peak is somebody else in the room."""
-    echo_return: float = -18.0
-    """Level of the agent's own voice coming back, dB relative to what is playing: lines lose 20 to 40 dB."""
+    echo_return: float = -24.0
+    """Level of the agent's own voice coming back, dB relative to what is playing: lines lose 20 to 40 dB.
+    Higher is deafer to soft callers while the agent speaks."""
 
     endpoint_delay: int = 600
     """Silence that ends a turn when nothing else is known: 500 ms cuts off 47 % of hesitant callers, 700 ms
@@ -107,7 +108,8 @@ class Turns:
     cutoff_window: int = 1_000
     """Speech that goes on within this time of the end of a turn says that the end came too early."""
     flush_after: int = 160
-    """Silence after which the transcriber is asked to finish: its work overlaps the wait."""
+    """Silence after which the transcriber is asked to finish: its work overlaps the wait. A recogniser that
+    understands whole sentences only, such as one with a grammar, is better asked after 300."""
     transcript_wait: int = 1_000
     """How long a turn that is over by silence waits for words that are still on their way."""
     shortest_turn: int = 0
@@ -127,9 +129,9 @@ class Turns:
     """Voice that makes the agent fall silent. Coughs are 200 ms and are taken back; speech must not wait."""
     words_to_interrupt: int = 1
     """Words, not counting those that never interrupt, that turn a hold into a stop."""
-    hold_limit: int = 2_000
+    hold_limit: int = 1_200
     """Sound without words holds the agent no longer than this; then it is noise, and the agent goes on.
-    A second detector that calls the sound speech (`confirmed`) overrules it."""
+    Three times as long where a second detector calls the sound speech (`confirmed`)."""
     resume_after: int = 400
     """Quiet after a sound without words (or a mere "mm-hm") before the agent goes on."""
     never_interrupt: tuple[str, ...] = ()

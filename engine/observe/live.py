@@ -151,13 +151,14 @@ class LiveView:
         if note.action == "resume":
             what = "agent goes on"
         elif note.action == "stop":
+            took = reaction_ms(each)
             what = interruption("stop", note.why).lower()
+            what += "" if took is None else f", silent after {took} ms"
         else:
             waits = "falls silent" if note.action == "hold" else "speaks softly"
             what = f"agent {waits} {note.at - each.since} ms after the caller's first sound"
-            took = reaction_ms(each)
-            what += "" if took is None else f", silent after {took} ms"
-        self._line(note.at, "barge", "magenta", f"{what} ({note.why})" if note.why else what)
+        why = f" ({note.why})" if note.why and each.by_sound else ""
+        self._line(note.at, "barge", "magenta", what + why)
 
     def _clock(self, note: ClockFired) -> None:
         self._line(note.at, "clock", "bright_magenta", words(note.clock).lower())

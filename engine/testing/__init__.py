@@ -26,6 +26,7 @@ from engine.testing.phone import Phone
 from engine.testing.random_calls import fuzz
 from engine.testing.random_policies import random_policy
 from engine.testing.random_worlds import random_world
+from engine.testing.recorded import RecordedCaller, Recording
 from engine.testing.script import agent_silent, agent_speaking
 from engine.testing.steps import LawBroken, replay
 from engine.testing.transcriber import ScriptedTranscriber
@@ -38,6 +39,8 @@ __all__ = [
     "LawBroken",
     "Laws",
     "Phone",
+    "RecordedCaller",
+    "Recording",
     "Refuses",
     "Repeats",
     "ScriptedCarrier",

@@ -180,14 +180,18 @@ class Caller:
         if phone.losses and phone.lost(start):
             self._missing += FRAME
             return
+        payload, level, voice = self._hear(start, now)
         if self._missing:
             phone.say(MediaGap(start - self._opened - self._missing, self._missing))
             self._missing = 0
-        level, voice = LINE_NOISE, 0.02
-        if self._sounds or phone.echo_db is not None:
-            level, voice = self._loudest(start, now)
-        payload = _QUIET if level == LINE_NOISE else _SOUND
         phone.say(CallerAudio(payload, start - self._opened, level, voice))
+
+    def _hear(self, start: int, now: int) -> tuple[bytes, float, float]:
+        """Bytes, level and voice of the frame that ends now."""
+        level, voice = LINE_NOISE, 0.02
+        if self._sounds or self._world.phone.echo_db is not None:
+            level, voice = self._loudest(start, now)
+        return (_QUIET if level == LINE_NOISE else _SOUND), level, voice
 
     def _loudest(self, start: int, now: int) -> tuple[float, float]:
         """Level and voice of a frame: of the loudest sound that fills at least half of it."""

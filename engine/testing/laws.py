@@ -183,7 +183,8 @@ class Laws:
             self._endings == 2, "10", f"{self._endings} notes of ending and closing, not one of each"
         )
         users = " ".join(m.text for m in self._call.messages if m.role == "user")
-        said = [_letters(text) for text in (users, *self._said_by_caller)]
+        remarks = " ".join(self._said_by_caller)
+        said = [_letters(text) for text in (users, remarks, *self._said_by_caller)]
         for final in self._finals:
             words = _letters(final)
             self._demand(any(words in text for text in said), "11", f"the caller's {final!r} is nowhere")

@@ -23,11 +23,9 @@ from engine.audio._pcm import FULL_SCALE, WIDTH, audioop
 from engine.audio.level import DIGITAL_SILENCE, level_dbfs
 from engine.audio.silero import SileroModel, SileroState
 from engine.audio.vad import open_vad
-from engine.core.effects import FlushTranscriber
-from engine.core.events import CallerAudio, MediaGap, VoiceVote
+from engine.core.events import VoiceVote
 from engine.testing.caller import FRAME, Caller, SaidWord
 from engine.testing.script import Action, Cue
-from engine.testing.transcriber import ScriptedTranscriber
 
 if TYPE_CHECKING:
     from engine.testing.world import World
@@ -176,32 +174,15 @@ class RecordedCaller(Caller):
             for word in recording.words():
                 self.words.append(SaidWord(word.text, begins + word.start, begins + word.end))
 
-    def _frame(self, generation: int) -> None:
-        """The 20 ms that end now."""
-        if generation != self._generation:
-            return
-        world = self._world
-        now = world.clock.now
-        world.clock.at(now + FRAME, self._frame, generation)
-        if self._done < len(self._lines):
-            self._begin_lines(now)
-            if generation != self._generation:
-                return
-        start = now - FRAME
-        at = start - self._opened
-        if world.phone.losses and world.phone.lost(start):
-            self._missing += FRAME
-            return
-        if self._missing:
-            world.phone.say(MediaGap(at - self._missing, self._missing))
-            self._missing = 0
+    def _hear(self, start: int, now: int) -> tuple[bytes, float, float]:
+        """The frame that ends now: the recordings' bytes, as a real detector judges them."""
         payload = self._sound(start)
         level, voice = self._vad.feed(payload)
-        if self._sounds or world.phone.echo_db is not None:
+        if self._sounds or self._world.phone.echo_db is not None:
             level, voice = max((level, voice), self._loudest(start, now))
-        world.phone.say(CallerAudio(payload, at, level, voice))
         if self._votes is not None:
-            self._vote(self._votes, payload, at)
+            self._vote(self._votes, payload, start - self._opened)
+        return payload, level, voice
 
     def _sound(self, start: int) -> bytes:
         """The µ-law bytes of the frame that begins at call time ``start``: background, and what plays."""
@@ -224,15 +205,6 @@ class RecordedCaller(Caller):
         for window in state.feed(payload):
             (probability,) = model.infer([state], [window])
             self._world.later(self._vote_delay, VoiceVote(at + FRAME, probability))
-
-
-class StreamingTranscriber(ScriptedTranscriber):
-    """A scripted transcriber whose words come in the order of the audio: no interim overtakes a final."""
-
-    def _on_flush(self, effect: FlushTranscriber) -> None:
-        super()._on_flush(effect)
-        if self._interim_every is not None:
-            self._interim_at = self._world.clock.now + self._final_delay - self._interim_every + 1
 
 
 def read_wav(path: Path) -> bytes:

@@ -58,7 +58,11 @@ class LawBroken(AssertionError):  # noqa: N818 - the name says what happened
 
     def __init__(self, law: str, message: str, log: Sequence[LogEntry] = ()) -> None:
         self.law = law
+        self._made_of = (law, message)
         super().__init__("\n".join([f"law {law}: {message}", "the last steps:", *map(_line, log[-8:])]))
+
+    def __reduce__(self) -> tuple[type[LawBroken], tuple[str, str]]:
+        return type(self), self._made_of
 
 
 def replay(policy: Policy, log: Sequence[LogEntry], call: Callable[[Policy], CallLike] = Call) -> CallLike:

@@ -114,6 +114,8 @@ class ScriptedTranscriber:
     def _on_flush(self, effect: FlushTranscriber) -> None:
         if self._open and not isinstance(self._fault, Silent | Stalls):
             self._finalise(self._final_delay)
+            if self._interim_every is not None:  # no interim overtakes the final
+                self._interim_at = self._world.clock.now + self._final_delay - self._interim_every + 1
 
     def _finalise(self, delay: int) -> None:
         """Make all that was heard by now final, and say so ``delay`` ms later."""

@@ -27,7 +27,7 @@ from engine.testing.ear import HeardWord
 from engine.testing.laws import Laws
 from engine.testing.model import ScriptedModel
 from engine.testing.phone import Phone
-from engine.testing.steps import CallLike, LawBroken, LogEntry
+from engine.testing.steps import CallLike, LawBroken, LogEntry, replay
 from engine.testing.transcriber import ScriptedTranscriber
 from engine.testing.voice import ScriptedVoice
 
@@ -66,6 +66,7 @@ class World:
     ) -> None:
         self.policy = policy
         self.clock = Clock()
+        self._make_call = call
         self.call = call(policy)
         self.caller = caller
         self.phone = phone or Phone()
@@ -131,6 +132,7 @@ class World:
             clock.now = max(clock.now, end)
         if self.ended_at is not None and self._laws is not None:
             self._laws.check_end(clock.now)
+            replay(self.policy, self.log, self._make_call)
         return self
 
     def at(self, ms: int, what: Event | Callable[[], None]) -> World:
@@ -219,7 +221,7 @@ class World:
         """
         said = self.caller.spoken
         ends = [until for _, _, until in said]
-        nexts = [start for _, start, _ in said[1:]] + [self.clock.now]
+        nexts = [*(start for _, start, _ in said[1:]), self.clock.now][: len(said)]
         sounds = [self.phone.ear.sound_after(end) for end in ends]
         return [s - e for s, e, n in zip(sounds, ends, nexts, strict=True) if s is not None and s <= n]
 

@@ -90,7 +90,7 @@ def test_a_voice_in_the_background_is_not_the_caller(level: float, is_caller: bo
     assert (len(listening.speech) > before) is is_caller
 
 
-@pytest.mark.parametrize(("played", "level", "is_caller"), [(-18.0, -37.0, False), (-18.0, -35.0, True)])
+@pytest.mark.parametrize(("played", "level", "is_caller"), [(-18.0, -43.0, False), (-18.0, -41.0, True)])
 def test_the_agents_echo_is_not_the_caller(played: float, level: float, is_caller: bool) -> None:
     listening = Listening()
     for at in range(0, 600, 20):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core import notes as nt
-from engine.observe.latency import Bar, StageLatency, answer_ms, latencies, percentile, waterfall
+from engine.observe.latency import Bar, StageLatency, answer_ms, latencies, percentile, shares, waterfall
 from engine.observe.timeline import Timeline
 from tests.observe.sample_call import sample_steps
 
@@ -32,6 +32,32 @@ def test_a_drafts_waterfall_overlaps_the_wait(line: Timeline) -> None:
         Bar("carrier", 602, 660),
     ]
     assert answer_ms(line, line.turns[0]) == 660
+
+
+def test_what_the_stages_added_is_the_answer(line: Timeline) -> None:
+    assert shares(line, line.turns[0]) == [("turn end", 600), ("hand-over", 2), ("carrier", 58)]
+    assert shares(line, line.turns[1])[:2] == [("turn end", 460), ("model", 640)]
+    for turn in line.turns:
+        assert sum(ms for _, ms in shares(line, turn)) == answer_ms(line, turn)
+
+
+def test_time_that_no_stage_covers_is_told_as_such() -> None:
+    timeline = Timeline()
+    for note in (
+        nt.TurnEnded(1_000, "hello", 400, 600),
+        nt.ReplyStarted(1_000, 1, "answer"),
+        nt.ReplyStage(1_200, 1, "first_sent"),
+        nt.ReplyStage(1_250, 1, "first_heard"),
+    ):
+        timeline.add(note)
+    assert shares(timeline, timeline.turns[0]) == [("turn end", 600), ("other", 200), ("carrier", 50)]
+
+
+@pytest.mark.parametrize("why", ["key", "say now", "text"])
+def test_only_a_sound_has_a_reaction_to_measure(why: str) -> None:
+    timeline = Timeline()
+    timeline.add(nt.Interrupted(500, "stop", 500, why))
+    assert latencies(timeline) == []
 
 
 def test_percentiles_over_the_call(line: Timeline) -> None:

@@ -118,6 +118,39 @@ def test_what_was_said_is_text_and_never_markup(html: str, page: Page) -> None:
     assert f"I would like {ATTACK} please" in said
 
 
+def test_every_caption_holds_its_words_and_can_be_reached_with_the_keyboard(html: str, page: Page) -> None:
+    captions = re.findall(r'class="at say (\w+)[^>]*><span tabindex="0">([^<]+)</span></div>', html)
+    assert len(captions) == len(page.kinds("say")) == 8
+    assert ("agent", "Are you still there?") in captions and (
+        "caller",
+        "no that is all thank you",
+    ) in captions
+
+
+def test_a_message_without_words_has_no_caption() -> None:
+    report = sample_report()
+    lines = [Line(role="user", text=" ", start=1, end=2), Line(role="assistant", text="Hi", start=2, end=3)]
+    assert len(Page(render(replace(report, lines=lines))).kinds("say")) == 1
+
+
+def test_an_answer_is_the_sum_of_what_its_stages_added(page: Page) -> None:
+    assert "end of turn 600 + hand-over 2 + carrier 58 = 660 ms" in page.text
+
+
+def test_stages_and_reasons_are_explained(page: Page) -> None:
+    tips = [str(attrs["data-tip"]) for _, attrs in page.elements if "data-tip" in attrs]
+    assert any(tip.startswith("Thinking: from asking the model") for tip in tips)
+    assert any("Taken as over after 600 ms of silence: the usual wait" in tip for tip in tips)
+
+
+def test_a_key_or_a_message_from_outside_is_no_interruption_by_the_caller() -> None:
+    line = Timeline()
+    for note in (nt.Joined(0), nt.Interrupted(500, "stop", 500, "key"), nt.Closed(900)):
+        line.add(note)
+    text = Page(render(Report("call-4", "inbound", "today", [], line, []))).text
+    assert "Interruptions 0" in text and "A key interrupted the agent" in text and "silent after" not in text
+
+
 def page_where_everyone_says(text: str) -> Page:
     line = Timeline()
     for note in (

@@ -111,6 +111,47 @@ def test_a_sound_that_was_never_decided_is_not_joined_to_the_next() -> None:
     ]
 
 
+def held_and_resumed() -> Timeline:
+    return timeline(
+        nt.Joined(0),
+        nt.ReplyStarted(0, 1, "answer"),
+        nt.ReplyStage(100, 1, "first_heard"),
+        nt.SpeechStarted(100, "agent"),
+        nt.Interrupted(520, "hold", 400, "sound"),
+        nt.SpeechEnded(520, "agent"),
+        nt.Interrupted(900, "resume", 400, "no words"),
+        nt.SpeechStarted(910, "agent"),
+    )
+
+
+def test_a_reply_is_silent_from_the_end_of_its_last_sound() -> None:
+    line = held_and_resumed()
+    assert line.replies[1].silent is None
+    line.add(nt.SpeechEnded(2_000, "agent"))
+    line.add(nt.ReplyEnded(2_400, 1, "answer"))
+    assert (line.replies[1].silent, line.replies[1].ended) == (2_000, 2_400)
+
+
+def test_the_end_of_the_call_ends_a_sound_that_lasts_and_no_other() -> None:
+    line = held_and_resumed()
+    line.add(nt.Closed(3_000))
+    assert line.replies[1].silent == 3_000
+    line = timeline(nt.ReplyStarted(0, 1), nt.ReplyStage(9, 1, "first_heard"), nt.SpeechStarted(9, "agent"))
+    line.add(nt.SpeechEnded(500, "agent"))
+    line.add(nt.Closed(3_000))
+    assert line.replies[1].silent == 500
+
+
+def test_words_that_stop_an_agent_that_no_sound_held_count_from_the_callers_onset() -> None:
+    agent, caller = nt.SpeechStarted(100, "agent"), nt.SpeechStarted(700, "caller")
+    stop = nt.Interrupted(1_300, "stop", 1_300, "words")
+    assert timeline(agent, caller, stop).interruptions == [Interruption(700, "stop", "words", 1_300, 1_300)]
+    early = nt.SpeechStarted(50, "caller")
+    assert timeline(early, agent, stop).interruptions[0].since == 100
+    key = nt.Interrupted(1_300, "stop", 1_300, "key")
+    assert timeline(agent, caller, key).interruptions[0].since == 1_300
+
+
 def test_notes_of_unknown_replies_are_survived() -> None:
     line = timeline(
         nt.ReplyChosen(1, 7),

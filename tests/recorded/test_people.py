@@ -13,8 +13,9 @@ from engine.core.policy import Idle, Limits, Opening, Policy, Turns
 from engine.testing import ScriptedModel, World
 from engine.testing.caller import Caller
 from engine.testing.corpus import Clip, read_corpus
-from engine.testing.recorded import RecordedCaller, Recording, StreamingTranscriber
+from engine.testing.recorded import RecordedCaller, Recording
 from engine.testing.script import agent_silent, agent_speaking
+from engine.testing.transcriber import ScriptedTranscriber
 
 GREETING = Opening(message="Welcome. What can I get you?")
 POLICY = Policy(opening=GREETING, turns=Turns(never_interrupt=("mm-hm",)))
@@ -29,7 +30,7 @@ def clips(speech_dir: Path) -> Clips:
 
 def run(caller: Caller, policy: Policy = POLICY) -> World:
     model = ScriptedModel(["Of course. One moment please."])
-    return World(policy, caller=caller, model=model, transcriber=StreamingTranscriber()).run()
+    return World(policy, caller=caller, model=model, transcriber=ScriptedTranscriber()).run()
 
 
 def letters(text: str) -> str:

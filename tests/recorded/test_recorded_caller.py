@@ -14,11 +14,11 @@ from engine.testing import World
 from engine.testing.recorded import (
     RecordedCaller,
     Recording,
-    StreamingTranscriber,
     line_noise,
     loud_part,
     read_wav,
 )
+from engine.testing.transcriber import ScriptedTranscriber
 
 
 def wav(data: bytes, *, encoding: int, bits: int, rate: int = 8_000, channels: int = 1) -> bytes:
@@ -83,7 +83,7 @@ def test_no_interim_overtakes_the_final_it_follows() -> None:
     recording = Recording(speech, "one two three four", ((0, 600), (800, 1_400)))
     caller = RecordedCaller(vad="level").plays(recording, at=200)
     world = World(
-        Policy(opening=Opening(message="")), caller=caller, transcriber=StreamingTranscriber(final_delay=300)
+        Policy(opening=Opening(message="")), caller=caller, transcriber=ScriptedTranscriber(final_delay=300)
     ).run(4_000)
     words = [event for _, event, _ in world.log if isinstance(event, InterimWords | FinalWords)]
     finals = [event.text for event in words if isinstance(event, FinalWords)]

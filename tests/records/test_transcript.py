@@ -87,6 +87,51 @@ def test_a_failed_tool_says_why() -> None:
     assert (line.role, line.text, line.failed) == ("tool", "timed out", True)
 
 
+CUT_SHORT = (
+    nt.ReplyStarted(0, 1, "answer"),
+    nt.ReplyStage(500, 1, "first_heard"),
+    nt.SpeechStarted(500, "agent"),
+    nt.SpeechEnded(1_200, "agent"),
+)
+
+
+def test_an_interrupted_reply_ends_with_its_sound_and_not_with_the_decision() -> None:
+    (line,) = lines_of(
+        *CUT_SHORT,
+        nt.ReplyEnded(2_000, 1, "answer", nt.Cut.CUT, "One", 700),
+        nt.MessageAdded(2_000, "assistant", "One", reply=1),
+    )
+    assert (line.start, line.end, line.interrupted) == (0.5, 1.2, True)
+
+
+def test_a_reply_that_was_held_and_went_on_lasts_from_its_first_sound_to_its_last() -> None:
+    notes = [*CUT_SHORT, nt.MessageAdded(1_900, "assistant", "One", reply=1)]
+    assert lines_of(*notes)[0].end is None, "a held reply may go on"
+    notes += [
+        nt.SpeechStarted(2_000, "agent"),
+        nt.SpeechEnded(3_000, "agent"),
+        nt.ReplyEnded(3_100, 1, "answer", nt.Cut.DONE, "One", 1_700),
+    ]
+    (line,) = lines_of(*notes)
+    assert (line.start, line.end, line.interrupted) == (0.5, 3.0, False)
+
+
+def test_a_reply_that_the_end_of_the_call_left_open_has_an_end() -> None:
+    notes = (*CUT_SHORT, nt.MessageAdded(1_900, "assistant", "One", reply=1), nt.Closed(5_000))
+    assert lines_of(*notes)[0].end == 1.2
+
+
+def test_a_real_interruption_ends_the_line_where_the_agent_fell_silent() -> None:
+    notes = notes_of(real_steps())
+    cut = next(line for line in lines_of(*notes) if line.interrupted)
+    timeline = Timeline()
+    for note in notes:
+        timeline.add(note)
+    stop = timeline.interruptions[0]
+    assert stop.silent is not None and stop.decided is not None and stop.silent < stop.decided
+    assert cut.end == (stop.silent - timeline.origin) / 1000
+
+
 def test_a_reply_that_is_being_spoken_has_no_end() -> None:
     (line,) = lines_of(
         nt.ReplyStarted(1, 1, "answer"),

@@ -7,7 +7,7 @@
   const play = byId("play"), clock = byId("clock"), cursor = byId("cursor"), tip = byId("tip");
   const length = Number(getComputedStyle(inner).getPropertyValue("--length"));
   const HEIGHT = 416, LANES = { caller: 168, agent: 262 }, HALF = 32, MOST = 800;
-  const ROWS = 3, WIDEST = 440, READABLE = 130, SHORTEST = 44;
+  const ROWS = 3, WIDEST = 440, READABLE = 130, SHORTEST = 84;
   let pps = 60, fitted = true, at = 0;
 
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
