@@ -27,7 +27,7 @@ def _script() -> list[tuple[int, ev.Event]]:
     for at in range(0, 11_600, 20):
         spoken = 2_700 <= at < 3_700 or 4_700 <= at < 5_700
         echo = 600 <= at < 1_200
-        level = -20.0 if spoken else -30.0 if echo else -60.0
+        level = -20.0 if spoken else -40.0 if echo else -60.0
         frame = ev.CallerAudio(b"\x20" * 160, at, level, 0.95 if spoken or echo else 0.01)
         script.append((JOINED + at + 20, frame))
     return script
