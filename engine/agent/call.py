@@ -134,8 +134,13 @@ class Handoff(Group):
         " cannot transfer, and says so.",
     )
     timeout: float = seconds("limits.transfer", "How long a transfer may ring before it has failed.", ge=1.0)
+    failover: str = dial(
+        "ending.failure_target",
+        "Whom the caller is put through to when the agent has failed for good: a number or SIP address. Empty:"
+        " the call ends.",
+    )
 
-    @field_validator("target")
+    @field_validator("target", "failover")
     @classmethod
     def _reachable(cls, target: str) -> str:
         if target and not (_E164.fullmatch(target) or _SIP.fullmatch(target)):

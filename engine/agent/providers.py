@@ -66,6 +66,11 @@ class Model(Group):
         "Say a filler when model or tool has kept the caller waiting this long; or 'never'.",
         ge=SHORTEST,
     )
+    hedge_after: SecondsOrNever = seconds(
+        "replies.hedge_after",
+        "Ask the next model, too, when the first has been silent this long; or 'never'.",
+        ge=SHORTEST,
+    )
     fillers: Texts = text("replies.fillers", "The fillers, such as 'One moment.'; one of them each time.")
 
 

@@ -19,6 +19,8 @@ INTERNAL = frozenset(
         "playout.heard_grace", "playout.word_tolerance", "replies.first_piece", "replies.longest_piece",
         # The carrier's own failures: no agent is better off with another number.
         "limits.write_stall", "limits.carrier", "limits.wire_faults",
+        # The worker counts the providers that it has.
+        "alternatives.transcribers", "alternatives.models", "alternatives.voices",
         # A bound that only a broken model meets.
         "replies.tool_rounds",
     }

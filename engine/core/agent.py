@@ -38,12 +38,21 @@ from engine.core.notes import (
     VoiceUsed,
 )
 from engine.core.playout import BYTES_PER_MS, Playout
+from engine.core.policy import Alternatives
 from engine.core.replies import Kind, Piece, Reply, Status
 from engine.core.speakable import is_speakable
 from engine.core.step import Step
+from engine.core.vendors import Vendors
 
 ALARM = "reply"
 FILLER = "filler"
+HEDGE = "hedge"
+BROKEN_OFF = Message(
+    "system",
+    "The line to you broke after the words above; the caller has heard them. Go on from there, and do not"
+    " say them again.",
+)
+"""What a model is told that goes on with another one's reply."""
 
 
 class AgentState(StrEnum):
@@ -69,7 +78,7 @@ class Ended:
 class Agent:
     """The agent's side of the line."""
 
-    def __init__(self, echo: EchoFloor) -> None:
+    def __init__(self, echo: EchoFloor, alternatives: Alternatives) -> None:
         self.live: Reply | None = None
         self.playout = Playout(echo)
         self.mouth_open = False
@@ -78,7 +87,11 @@ class Agent:
         """From the next reply on the agent writes instead of speaking."""
         self.ended: list[Ended] = []
         """Replies that are over and that the call has not dealt with."""
+        self._models = Vendors(alternatives.models)
+        self._voices = Vendors(alternatives.voices)
+        self._voice = 0
         self._last_id = 0
+        self._last_attempt = 0
         self._asking = False
         """The model owes text."""
         self._progress_at = 0
@@ -127,14 +140,37 @@ class Agent:
         reply = self.live
         reply.text_done = reply.model_done = reply.round_written = False
         reply.round.clear()
-        reply.attempt += 1
+        reply.attempts.clear()
         self._messages = messages
-        self._asking = True
         self._progress_at = step.now
-        step.emit(StartModel(reply.id, reply.attempt, messages))
-        self._stage(step, "model_asked")
+        self._ask(step, reply, self._models.pick(step.now))
+        hedge = step.policy.replies.hedge_after
+        if hedge is not None and len(self._models) > 1:
+            step.deadlines.set(HEDGE, step.now + hedge)
         self.arm_filler(step)
         self.advance(step)
+
+    def _ask(self, step: Step, reply: Reply, vendor: int) -> None:
+        """One more request for the same text."""
+        self._last_attempt += 1
+        reply.attempts[self._last_attempt] = vendor
+        self._asking = True
+        step.emit(StartModel(reply.id, self._last_attempt, self._messages, vendor))
+        self._stage(step, "model_asked")
+
+    def hedge(self, step: Step) -> None:
+        """The model has been silent for a while: ask the next one, too."""
+        reply = self.live
+        if reply is not None and self._asking and len(reply.attempts) == 1:
+            (asked,) = reply.attempts.values()
+            self._ask(step, reply, self._models.pick(step.now, but=asked))
+
+    def _win(self, step: Step, reply: Reply, attempt: int) -> None:
+        """The first to speak is heard; the others are told to stop."""
+        step.deadlines.cancel(HEDGE)
+        for other in [other for other in reply.attempts if other != attempt]:
+            del reply.attempts[other]
+            step.emit(CancelModel(reply.id, other))
 
     def choose(self, step: Step) -> None:
         """The draft is the answer: it gets its mouth and its hands."""
@@ -183,8 +219,8 @@ class Agent:
         reply, self.live = self.live, None
         reply.status = Status.ENDED
         self._asking = False
-        step.deadlines.cancel(ALARM)
-        step.deadlines.cancel(FILLER)
+        for alarm in (ALARM, FILLER, HEDGE):
+            step.deadlines.cancel(alarm)
         self._fell_silent(step)
         heard_ms = self.playout.heard // BYTES_PER_MS
         step.emit(ReplyEnded(step.now, reply.id, reply.kind.value, how, heard, heard_ms))
@@ -200,7 +236,7 @@ class Agent:
     def expects_text(self, reply: int, attempt: int) -> bool:
         """Whether text of this reply and attempt is still wanted."""
         live = self.live
-        return self._asking and live is not None and live.id == reply and live.attempt == attempt
+        return self._asking and live is not None and live.id == reply and attempt in live.attempts
 
     def hear_text(self, step: Step, event: ModelText) -> None:
         """Text from the model; late text is dropped."""
@@ -208,6 +244,9 @@ class Agent:
             return
         if is_speakable(event.text):
             self._progress_at = step.now
+            self._win(step, self.live, event.attempt)
+        elif len(self.live.attempts) > 1:
+            return
         if self.live.feed(event.text):
             self.live.tries = 0
             step.deadlines.cancel(FILLER)
@@ -219,6 +258,7 @@ class Agent:
         reply = self.live
         if reply is None or not self.expects_text(done.reply, done.attempt):
             return
+        self._win(step, reply, done.attempt)
         self._asking = False
         self._progress_at = step.now
         reply.model_done = True
@@ -232,27 +272,47 @@ class Agent:
 
     def hear_model_failed(self, step: Step, event: ModelFailed) -> None:
         """The model broke or refused."""
-        if self.expects_text(event.reply, event.attempt):
+        reply = self.live
+        if reply is None or not self.expects_text(event.reply, event.attempt):
+            return
+        if len(reply.attempts) == 1:
             self._retry_model(step, event.reason, retryable=event.retryable)
+            return
+        step.emit(Fault(step.now, "model", event.reason))
+        self._models.failed(reply.attempts.pop(event.attempt), step.now)
 
     def _retry_model(self, step: Step, reason: str, *, retryable: bool = True) -> None:
         """The same reply is tried again, goes on with what it has, or has failed."""
         assert self.live is not None
         reply = self.live
         step.emit(Fault(step.now, "model", reason))
+        for vendor in reply.attempts.values():
+            self._models.failed(vendor, step.now)
         reply.tries += 1
-        if reply.pieces or reply.round:
+        left = reply.tries < max(step.policy.replies.attempts, len(self._models))
+        if (retryable or len(self._models) > 1) and left and not reply.round:
+            step.emit(CancelModel(reply.id))
+            self._go_on(step, reply)
+        elif reply.pieces or reply.round:
             step.emit(CancelModel(reply.id))
             self._asking = False
             reply.model_done = True
             reply.text_done = not reply.round or reply.leave is not None
             reply.finish(truncated=True)
             self.advance(step)
-        elif retryable and reply.tries < step.policy.replies.attempts:
-            step.emit(CancelModel(reply.id))
-            self.think(step, self._messages)
         else:
             self.cut(step, failed="model")
+
+    def _go_on(self, step: Step, reply: Reply) -> None:
+        """Another request takes over: it is told what was said, and what it says again is not heard."""
+        messages = self._messages
+        reply.break_off()
+        if reply.pieces:
+            if messages[-1:] != (BROKEN_OFF,):
+                messages = (*messages, Message("assistant", reply.text), BROKEN_OFF)
+            else:
+                messages = (*messages[:-2], Message("assistant", reply.text), BROKEN_OFF)
+        self.think(step, messages)
 
     # --- the voice's side -------------------------------------------------------------------------------
 
@@ -293,7 +353,7 @@ class Agent:
         piece.done = True
         self._progress_at = step.now
         if self.live is not None:
-            self.live.tries = 0
+            self.live.voice_tries = 0
         self.advance(step)
 
     def hear_voice_failed(self, step: Step, event: VoiceFailed) -> None:
@@ -306,16 +366,19 @@ class Agent:
         assert self.live is not None
         reply = self.live
         step.emit(Fault(step.now, "voice", reason))
-        reply.tries += 1
+        reply.voice_tries += 1
+        self._voices.failed(self._voice, step.now)
         index = reply.voicing
-        if index is None or not retryable or reply.tries >= step.policy.replies.attempts:
+        left = reply.voice_tries < max(step.policy.replies.attempts, len(self._voices))
+        if index is None or not left or not (retryable or len(self._voices) > 1):
             self.cut(step, failed="voice")
             return
+        self._voice = self._voices.pick(step.now)
         step.emit(CancelVoice(reply.id))
         reply.split(index)
         piece = reply.pieces[index]
         if piece.text:
-            reply.tries = 0
+            reply.voice_tries = 0
         if piece.start is not None:
             self.playout.take_back(piece.start + piece.samples)
         self.advance(step)
@@ -381,7 +444,9 @@ class Agent:
                 piece.done = True
                 self.playout.give(payload)
                 continue
-            step.emit(Speak(reply.id, index, reply.tries, piece.text, reply.keep))
+            if reply.voicing == 0:
+                self._voice = self._voices.pick(step.now)
+            step.emit(Speak(reply.id, index, reply.voice_tries, piece.text, self._voice, reply.keep))
             step.emit(VoiceUsed(step.now, len(piece.text)))
             self._stage(step, "voice_asked")
 

@@ -31,7 +31,7 @@ from engine.core import idle as clocks
 from engine.core import keypad as keys
 from engine.core import opening as openings
 from engine.core.agent import ALARM as REPLY
-from engine.core.agent import FILLER, Agent, AgentState
+from engine.core.agent import FILLER, HEDGE, Agent, AgentState
 from engine.core.caller import Caller
 from engine.core.conversation import Conversation, Message
 from engine.core.departure import Departure
@@ -64,7 +64,7 @@ class Call:
         self.policy = policy
         self.line = Line()
         self.caller = Caller(policy)
-        self.agent = Agent(self.caller.echo)
+        self.agent = Agent(self.caller.echo, policy.alternatives)
         self.conversation = Conversation(policy.prompt, policy.initial_messages)
         self.tools = Tools(policy)
         self.idle = Idle()
@@ -85,7 +85,7 @@ class Call:
         self.opening = Opening(
             self.line, self.caller, self.agent, self.floor, self.conversation, self.departure
         )
-        self.hearing = Hearing(self.line, self.caller, self.floor, self.departure)
+        self.hearing = Hearing(self.line, self.caller, self.floor, self.departure, policy.alternatives)
         self.agent.silent = policy.medium == "text"
         self._step = Step(policy)
         self._step.deadlines.set("join", policy.limits.join)
@@ -155,6 +155,7 @@ class Call:
             keys.ALARM: lambda step: self._keyed(step, self.keypad.take(step)),
             REPLY: self.agent.overdue,
             FILLER: self.agent.fill,
+            HEDGE: self.agent.hedge,
         }
 
     # --- the border -------------------------------------------------------------------------------------
@@ -406,22 +407,7 @@ class Call:
 
     def _on_medium(self, step: Step, event: ev.SetOutputMedium) -> None:
         if event.medium in ("voice", "text"):
-            self.departure = Departure(
-                self.line,
-                self.caller,
-                self.agent,
-                self.floor,
-                self.conversation,
-                self.hands,
-                self.tools,
-                self.idle,
-                self.keypad,
-            )
-        self.opening = Opening(
-            self.line, self.caller, self.agent, self.floor, self.conversation, self.departure
-        )
-        self.hearing = Hearing(self.line, self.caller, self.floor, self.departure)
-        self.agent.silent = event.medium == "text"
+            self.agent.silent = event.medium == "text"
 
     def _on_drain(self, step: Step, event: ev.Drain) -> None:
         if not self.line.over:

@@ -105,6 +105,21 @@ class Departure:
         else:
             self.leave(step, leave.reason, strict=leave.strict)
 
+    def give_up(self, step: Step, words: str) -> None:
+        """Everybody of a role has failed: say so, and put the caller through to somebody, or end the call."""
+        target = step.policy.ending.failure_target
+        if not target or not step.policy.carrier.transfers:
+            self.leave(step, EndReason.PROVIDER_ERROR, words=words, strict=True)
+            return
+        self.silence_agent(step)
+        if not words:
+            self._hands.transfer(step, target)
+            return
+        reply = self._agent.begin(step, Kind.APOLOGY)
+        reply.uninterruptible = True
+        reply.leave = Leave(EndReason.PROVIDER_ERROR, strict=True, transfer=target)
+        self._agent.say(step, words)
+
     # --- the call ----------------------------------------------------------------------------------------
 
     def leave(self, step: Step, reason: EndReason, *, words: str = "", strict: bool = False) -> None:
@@ -189,7 +204,7 @@ class Departure:
         self._failures += 1
         words = step.policy.ending.failure_message
         if self._failures >= step.policy.replies.failures or role == "voice":
-            self.leave(step, EndReason.PROVIDER_ERROR, words="" if role == "voice" else words, strict=True)
+            self.give_up(step, "" if role == "voice" else words)
         elif words:
             self._agent.begin(step, Kind.APOLOGY)
             self._agent.say(step, words)

@@ -16,9 +16,13 @@ from engine.core.notes import Note
 
 @dataclass(frozen=True, slots=True)
 class OpenTranscriber:
-    """Open a transcriber stream; ``attempt`` counts the streams of this call from 0."""
+    """Open a transcriber stream; ``attempt`` counts the streams of this call from 0.
+
+    ``vendor``, here and below, is the place in the agent's order of preference of whom to ask.
+    """
 
     attempt: int = 0
+    vendor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +52,15 @@ class StartModel:
     reply: int
     attempt: int
     messages: tuple[Message, ...] = field(repr=False)
+    vendor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class CancelModel:
-    """The reply's text is no longer wanted."""
+    """The reply's text is no longer wanted: of one attempt, or (None) of all."""
 
     reply: int
+    attempt: int | None = None
 
 
 # --- the voice ----------------------------------------------------------------------------------------
@@ -73,6 +79,7 @@ class Speak:
     piece: int
     attempt: int
     text: str = field(repr=False)
+    vendor: int = 0
     keep: bool = False
     """The text is fixed (a greeting, a clock's message): its audio is worth keeping for other calls."""
 

@@ -19,8 +19,10 @@ from engine.core.events import (
 )
 from engine.core.floor import Floor
 from engine.core.line import Line
-from engine.core.notes import EndReason, Fault
+from engine.core.notes import Fault
+from engine.core.policy import Alternatives
 from engine.core.step import Step
+from engine.core.vendors import Vendors
 
 ALARM = "transcriber"
 MOST_GAP = 2_000
@@ -33,11 +35,15 @@ TRIES = 6
 class Hearing:
     """The way from the caller's audio to words."""
 
-    def __init__(self, line: Line, caller: Caller, floor: Floor, departure: Departure) -> None:
+    def __init__(
+        self, line: Line, caller: Caller, floor: Floor, departure: Departure, alternatives: Alternatives
+    ) -> None:
         self._line = line
         self._caller = caller
         self._floor = floor
         self._departure = departure
+        self._vendors = Vendors(alternatives.transcribers)
+        self._vendor = 0
         self._opened = 0
         self._failed = 0
 
@@ -49,7 +55,8 @@ class Hearing:
 
     def open(self, step: Step) -> None:
         """Open a stream of the transcriber."""
-        step.emit(OpenTranscriber(self._opened))
+        self._vendor = self._vendors.pick(step.now)
+        step.emit(OpenTranscriber(self._opened, self._vendor))
         self._opened += 1
 
     def on_audio(self, step: Step, event: CallerAudio) -> None:
@@ -91,9 +98,12 @@ class Hearing:
         if self._line.over or ALARM in step.deadlines:
             return
         step.emit(Fault(step.now, "transcriber", event.reason))
+        self._vendors.failed(self._vendor, step.now)
         self._failed += 1
-        if event.retryable and self._failed < TRIES:
-            step.deadlines.set(ALARM, step.now + BACKOFF * 2 ** (self._failed - 1))
+        rounds, others = divmod(self._failed, len(self._vendors))
+        if others:
+            self.open(step)
+        elif event.retryable and self._failed < TRIES:
+            step.deadlines.set(ALARM, step.now + BACKOFF * 2 ** (rounds - 1))
         else:
-            words = step.policy.ending.failure_message
-            self._departure.leave(step, EndReason.PROVIDER_ERROR, words=words, strict=True)
+            self._departure.give_up(step, step.policy.ending.failure_message)

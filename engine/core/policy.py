@@ -200,6 +200,8 @@ class Ending:
     """A strict farewell cannot be interrupted; a soft one is taken back when the caller speaks."""
     failure_message: str = ""
     """Said when the model fails for good."""
+    failure_target: str = field(default="", repr=False)
+    """Whom the caller is transferred to when the agent has failed for good, instead of being hung up on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +214,9 @@ class Replies:
     first_audio: int = 4_000
     audio_gap: int = 4_000
     attempts: int = 2
+    """Requests to a role before a reply has failed; every alternative is asked at least once."""
+    hedge_after: int | None = None
+    """Ask the next model, too, when the first has been silent this long; whoever speaks first is heard."""
     failures: int = 2
     """Replies in a row that failed for good before the call is given up."""
     tool_rounds: int = 8
@@ -223,6 +228,15 @@ class Replies:
     """Characters from which the first piece of a reply may be cut at a comma."""
     longest_piece: int = 220
     """Characters after which a piece is cut at a word: no voice likes more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alternatives:
+    """How many vendors of each role there are, the one of choice included; they are asked in their order."""
+
+    transcribers: int = 1
+    models: int = 1
+    voices: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +303,7 @@ class Policy:
     limits: Limits = Limits()
     ending: Ending = Ending()
     replies: Replies = Replies()
+    alternatives: Alternatives = Alternatives()
     playout: Playout = Playout()
     keypad: Keypad = Keypad()
     carrier: Carrier = Carrier()

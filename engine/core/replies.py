@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from engine.core.continuation import Continuation
 from engine.core.conversation import ToolRequest
 from engine.core.events import SpokenWord
 from engine.core.notes import EndReason
@@ -75,10 +76,12 @@ class Reply:
         self.kind = kind
         self.status = Status.DRAFT if draft else Status.CHOSEN
         self.pieces: list[Piece] = []
-        self.attempt = 0
-        """Counts the requests to the model; an older one's text is late."""
+        self.attempts: dict[int, int] = {}
+        """The requests to the model that may still answer: attempt -> vendor. Text of another one is late."""
         self.tries = 0
-        """Failed requests since the last one that worked."""
+        """Failed requests to the model since one gave a piece of text."""
+        self.voice_tries = 0
+        """Failed requests to the voice since one gave a word."""
         self.text_done = False
         self.fixed = False
         self.keep = False
@@ -102,6 +105,7 @@ class Reply:
         self.silent = silent
         """The agent's medium is text: the reply is delivered, not spoken."""
         self.stages: set[str] = set()
+        self._continuation: Continuation | None = None
         self._segmenter = Segmenter(policy.replies.first_piece, policy.replies.longest_piece)
 
     @property
@@ -117,11 +121,20 @@ class Reply:
 
     def feed(self, text: str) -> bool:
         """Text from the model. Returns whether a new piece is ready."""
+        if self._continuation is not None:
+            text = self._continuation.feed(text)
         return self._add(self._segmenter.feed(text))
 
     def finish(self, *, truncated: bool = False) -> bool:
         """The model has no more text for now. Returns whether a new piece is ready."""
+        if self._continuation is not None and (rest := self._continuation.finish()):
+            self._add(self._segmenter.feed(rest))
         return self._add(self._segmenter.finish(truncated=truncated))
+
+    def break_off(self) -> None:
+        """The model broke in its text: its whole pieces stay, and another request goes on after them."""
+        self._segmenter.drop()
+        self._continuation = Continuation(self.text)
 
     def _add(self, texts: list[str]) -> bool:
         self.pieces += [Piece(text) for text in texts]

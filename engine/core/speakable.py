@@ -66,6 +66,10 @@ class Segmenter:
             rest = self._whole(rest)
         return self._kept(rest)
 
+    def drop(self) -> None:
+        """Forget the text that is no whole piece."""
+        self._rest = ""
+
     def _kept(self, piece: str) -> list[str]:
         piece = clean(piece)
         if not piece:

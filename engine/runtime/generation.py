@@ -13,41 +13,45 @@ from engine.runtime.tasks import Tasks
 
 
 class Generation:
-    """Runs at most one request for each reply; a new attempt ends the one before it."""
+    """Runs the requests of replies: one each, or two where a second model is asked beside a silent one.
+
+    ``models`` are the vendors in the agent's order of preference.
+    """
 
     def __init__(
         self,
-        model: LanguageModel,
+        models: Sequence[LanguageModel],
         tools: Sequence[ToolSpec],
         tell: Callable[[Event], None],
         tasks: Tasks,
     ) -> None:
-        self._model = model
+        self._models = models
         self._tools = tools
         self._tell = tell
         self._tasks = tasks
-        self._running: dict[int, asyncio.Task[None]] = {}
+        self._running: dict[tuple[int, int], asyncio.Task[None]] = {}
+        """By reply and attempt."""
 
     def start(self, asked: StartModel) -> None:
-        """Ask the model for a reply."""
-        self.cancel(asked.reply)
-        self._running[asked.reply] = self._tasks.start(self._generate(asked), f"reply {asked.reply}")
+        """Ask a model for a reply."""
+        name = f"reply {asked.reply}, attempt {asked.attempt}"
+        self._running[asked.reply, asked.attempt] = self._tasks.start(self._generate(asked), name)
 
-    def cancel(self, reply: int) -> None:
-        """End the reply's request, if it is running."""
-        if (task := self._running.pop(reply, None)) is not None:
-            task.cancel()
+    def cancel(self, reply: int, attempt: int | None = None) -> None:
+        """End the reply's requests, or that of one attempt, if they are running."""
+        for key in [key for key in self._running if key[0] == reply and attempt in (None, key[1])]:
+            self._running.pop(key).cancel()
 
     def close(self) -> None:
         """End all requests."""
-        for reply in list(self._running):
+        for reply, _ in list(self._running):
             self.cancel(reply)
 
     async def _generate(self, asked: StartModel) -> None:
         """Pass on what the model streams. Cancelled, it passes nothing on any more."""
         reply, attempt, finished = asked.reply, asked.attempt, False
         try:
-            async for delta in self._model.generate(asked.messages, self._tools):
+            async for delta in self._models[asked.vendor].generate(asked.messages, self._tools):
                 if isinstance(delta, TextDelta):
                     self._tell(ModelText(reply, attempt, delta.text))
                 elif isinstance(delta, Finished):
@@ -61,5 +65,5 @@ class Generation:
             failure = as_provider_error(error, "model")
             self._tell(ModelFailed(reply, attempt, failure.reason, failure.retryable))
         finally:
-            if self._running.get(reply) is asyncio.current_task():
-                del self._running[reply]
+            if self._running.get((reply, attempt)) is asyncio.current_task():
+                del self._running[reply, attempt]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pydantic.main import IncEx
 
 from engine.agent import Agent
-from engine.providers.contracts import ToolSpec
+from engine.providers.contracts import LanguageModel, ToolSpec, Transcriber, Voice
 from engine.runtime.registry import Providers, build, load_tools, tool_specs
 from engine.runtime.tool_runs import ToolFunction
 from engine.runtime.voice_cache import VoiceCache
@@ -60,10 +60,11 @@ class Outfits:
     async def close(self) -> None:
         """Free what all calls shared."""
         for providers, _ in self._made.values():
-            for provider in (providers.transcriber, providers.model, providers.voice):
-                if provider is not None:
-                    try:
-                        await provider.close()
-                    except Exception:
-                        _log.exception("a provider could not be closed")
+            shared: list[Transcriber | LanguageModel | Voice] = [*providers.transcribers]
+            shared += [*providers.models, *providers.voices]
+            for provider in shared:
+                try:
+                    await provider.close()
+                except Exception:
+                    _log.exception("a provider could not be closed")
         self._made.clear()

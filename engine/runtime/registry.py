@@ -17,6 +17,7 @@ from engine.agent.model import Agent
 from engine.agent.problems import closest
 from engine.agent.providers import AUTOMATIC
 from engine.audio.vad import VoiceActivity, open_vad
+from engine.core.policy import Alternatives
 from engine.core.tools import HANG_UP, SEND_DIGITS, TRANSFER
 from engine.errors import EngineError
 from engine.providers.contracts import LanguageModel, ToolSpec, Transcriber, Voice
@@ -35,6 +36,30 @@ class Providers:
     """Makes the frame-by-frame detector of one call."""
     confirms: bool
     """The Silero model is to confirm what the frame-by-frame detector notices."""
+    other_transcribers: tuple[Transcriber, ...] = ()
+    """Here and below: whom to ask when the one of choice fails, in order."""
+    other_models: tuple[LanguageModel, ...] = ()
+    other_voices: tuple[Voice, ...] = ()
+
+    @property
+    def transcribers(self) -> tuple[Transcriber, ...]:
+        """The transcribers, that of choice first."""
+        return () if self.transcriber is None else (self.transcriber, *self.other_transcribers)
+
+    @property
+    def models(self) -> tuple[LanguageModel, ...]:
+        """The models, that of choice first."""
+        return (self.model, *self.other_models)
+
+    @property
+    def voices(self) -> tuple[Voice, ...]:
+        """The voices, that of choice first."""
+        return (self.voice, *self.other_voices)
+
+    @property
+    def alternatives(self) -> Alternatives:
+        """How many there are of each."""
+        return Alternatives(len(self.transcribers), len(self.models), len(self.voices))
 
 
 def build(

@@ -57,9 +57,10 @@ Listener = Callable[[int, Event | None, Sequence[Effect]], None]
 class Equipment:
     """What a call works with: its providers, its tools, and its leg at the carrier."""
 
-    transcriber: Transcriber | None
-    model: LanguageModel
-    voice: Voice
+    transcribers: Sequence[Transcriber]
+    """Here and below: the vendors in the agent's order of preference; none for a call without words."""
+    models: Sequence[LanguageModel]
+    voices: Sequence[Voice]
     voice_cache: VoiceCache
     """What the voice said in other calls."""
     vad: VoiceActivity
@@ -98,21 +99,21 @@ class Session:
         self._freed = asyncio.Event()
         self._when_freed: list[Callable[[], object]] = []
         self._freeing: asyncio.Task[None] | None = None
-        self._transcription = Transcription(equipment.transcriber, self.dispatch, self._tasks)
-        self._generation = Generation(equipment.model, equipment.tools, self.dispatch, self._tasks)
-        self._synthesis = Synthesis(equipment.voice, equipment.voice_cache, self.dispatch, self._tasks)
+        self._transcription = Transcription(equipment.transcribers, self.dispatch, self._tasks)
+        self._generation = Generation(equipment.models, equipment.tools, self.dispatch, self._tasks)
+        self._synthesis = Synthesis(equipment.voices, equipment.voice_cache, self.dispatch, self._tasks)
         self._tools = ToolRuns(equipment.functions, self.dispatch, self._tasks)
         self._perform: dict[type, Callable[[Any], None]] = self._performers()
 
     def _performers(self) -> dict[type, Callable[[Any], None]]:
         """What is done for each effect. Notes are in the hands of the listeners."""
         return {
-            fx.OpenTranscriber: lambda _: self._transcription.open(),
+            fx.OpenTranscriber: lambda effect: self._transcription.open(effect.vendor),
             fx.FeedTranscriber: lambda effect: self._transcription.feed(effect.payload, self._caller_at),
             fx.FlushTranscriber: lambda _: self._transcription.flush(),
             fx.CloseTranscriber: lambda _: self._transcription.close(),
             fx.StartModel: self._generation.start,
-            fx.CancelModel: lambda effect: self._generation.cancel(effect.reply),
+            fx.CancelModel: lambda effect: self._generation.cancel(effect.reply, effect.attempt),
             fx.OpenVoice: lambda _: self._synthesis.open(),
             fx.Speak: self._synthesis.speak,
             fx.CancelVoice: lambda effect: self._synthesis.cancel(effect.reply),

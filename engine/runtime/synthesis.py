@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 
@@ -31,11 +31,15 @@ class Synthesis:
     is not done has failed. A reply that is tried again goes to a fresh stream, for the old one may hang.
 
     Towards the stream a reply has a number of its own, and a new one after it was cancelled: so what comes
-    late of a first attempt is never taken for the second.
+    late of a first attempt is never taken for the second. ``voices`` are the vendors in the agent's order of
+    preference; only the first one's speech is kept for other calls.
     """
 
-    def __init__(self, voice: Voice, cache: VoiceCache, tell: Callable[[Event], None], tasks: Tasks) -> None:
-        self._voice = voice
+    def __init__(
+        self, voices: Sequence[Voice], cache: VoiceCache, tell: Callable[[Event], None], tasks: Tasks
+    ) -> None:
+        self._voices = voices
+        self._vendor = 0
         self._cache = cache
         self._tell = tell
         self._tasks = tasks
@@ -57,7 +61,11 @@ class Synthesis:
         if asked.attempt and self._retried != (asked.reply, asked.attempt):
             self._retried = (asked.reply, asked.attempt)
             self._drop_stream()
-        if asked.keep and not self._pieces and (speech := self._cache.get(asked.text)) is not None:
+        if asked.vendor != self._vendor:
+            self._vendor = asked.vendor
+            self._drop_stream()
+        fresh = asked.keep and not asked.vendor and not self._pieces
+        if fresh and (speech := self._cache.get(asked.text)) is not None:
             self._speak_again(asked, speech)
             return
         number = self._number_of.get(asked.reply) or next(self._numbers)
@@ -105,7 +113,7 @@ class Synthesis:
         stream = None
         try:
             try:
-                stream = await self._voice.open()
+                stream = await self._voices[self._vendor].open()
                 self._stream = stream
                 for key, piece in self._pieces.items():
                     stream.say(*key, piece.asked.text)
@@ -124,7 +132,7 @@ class Synthesis:
         key = (event.reply, event.piece)
         if (piece := self._pieces.get(key)) is None:
             return
-        keep = piece.asked.keep
+        keep = piece.asked.keep and not piece.asked.vendor
         if isinstance(event, VoiceAudio):
             if keep:
                 piece.audio += event.payload

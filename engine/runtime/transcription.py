@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from engine.audio.mulaw import BYTES_PER_MS
@@ -48,12 +48,14 @@ class Transcription:
 
     Audio that no final words cover yet is kept, the last `KEPT_MS` of it, and given to a stream as soon as
     that is open: so is what came while it was being opened, and what a broken stream took with it. What a
-    stream says after its successor was asked for is not heard any more. ``transcribers`` are the vendor of
-    choice and its alternatives; attempt *n* asks the *n*-th, and the last from there on.
+    stream says after its successor was asked for is not heard any more. ``transcribers`` are the vendors in
+    the agent's order of preference; with none the call hears no words.
     """
 
-    def __init__(self, transcriber: Transcriber | None, tell: Callable[[Event], None], tasks: Tasks) -> None:
-        self._transcriber = transcriber
+    def __init__(
+        self, transcribers: Sequence[Transcriber], tell: Callable[[Event], None], tasks: Tasks
+    ) -> None:
+        self._transcribers = transcribers
         self._tell = tell
         self._tasks = tasks
         self._kept: deque[tuple[int, bytes]] = deque()
@@ -63,17 +65,17 @@ class Transcription:
         self._listening: asyncio.Task[None] | None = None
         self._flush_owed = False
 
-    def open(self) -> None:
-        """Open a stream, instead of the one there is."""
+    def open(self, vendor: int = 0) -> None:
+        """Open a stream of a vendor, instead of the one there is."""
         self.close()
-        if self._transcriber is None:
+        if not self._transcribers:
             self._tell(TranscriberReady())
         else:
-            self._listening = self._tasks.start(self._listen(self._transcriber), "transcriber")
+            self._listening = self._tasks.start(self._listen(self._transcribers[vendor]), "transcriber")
 
     def feed(self, payload: bytes, at: int) -> None:
         """Give µ-law audio of the caller whose first sample lies at ``at``, ms of media time."""
-        if self._transcriber is None:
+        if not self._transcribers:
             return
         self._kept.append((at, payload))
         self._kept_bytes += len(payload)
@@ -85,7 +87,7 @@ class Transcription:
 
     def flush(self) -> None:
         """Ask for final words on all that was fed."""
-        if self._transcriber is None:
+        if not self._transcribers:
             self._tell(FinalWords(""))
             return
         self._flush_owed = True

@@ -7,7 +7,7 @@ import logging
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -202,8 +202,8 @@ class Worker:
         return self._agent(caller.to_number, caller.from_number)
 
     def _start(self, call_id: str, agent: Agent, caller: Caller, leg: CarrierLeg) -> Session:
-        policy = to_policy(agent, leg.traits)
         outfit = self._outfits.of(agent)
+        policy = replace(to_policy(agent, leg.traits), alternatives=outfit.providers.alternatives)
         session = Session(call_id, Call(policy), self._equip(outfit, leg))
         if self.settings.calls is not None:
             facts = CallFacts(
@@ -227,9 +227,9 @@ class Worker:
     def _equip(self, outfit: Outfit, leg: CarrierLeg) -> Equipment:
         providers = outfit.providers
         return Equipment(
-            transcriber=providers.transcriber,
-            model=providers.model,
-            voice=providers.voice,
+            transcribers=providers.transcribers,
+            models=providers.models,
+            voices=providers.voices,
             voice_cache=outfit.voice_cache,
             vad=providers.open_voice_activity(),
             leg=leg,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from engine.core.conversation import Message
 from engine.core.effects import CancelModel, Effect, StartModel
 from engine.core.events import ModelDone, ModelFailed, ModelText, ModelToolCall, Usage
-from engine.testing.faults import Fails, Faults, Refuses, Repeats, Silent, Stalls, nth_fault
+from engine.testing.faults import Fails, Fault, Faults, Refuses, Repeats, Silent, Stalls, nth_fault
 
 if TYPE_CHECKING:
     from engine.testing.world import World
@@ -46,7 +46,7 @@ class ScriptedModel:
     So a draft that is thrown away, or a second attempt, gets the same reply again; beyond the end the last
     one is repeated. ``opening`` is the reply while there is no turn yet. ``replies`` may also be a function
     of the messages. The first token comes ``first_token_ms`` after the request, then ``tokens_per_second``.
-    ``faults`` go by request; ``late`` goes on after being cancelled.
+    ``faults`` go by request, ``down`` by vendor; ``late`` goes on after being cancelled.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class ScriptedModel:
         first_token_ms: int = 150,
         tokens_per_second: float = 60.0,
         faults: Faults = None,
+        down: Mapping[int, Fault] | None = None,
         late: bool = False,
     ) -> None:
         self._replies = replies
@@ -64,12 +65,13 @@ class ScriptedModel:
         self._first_token_ms = first_token_ms
         self._token_ms = 1000 / tokens_per_second
         self._faults = faults
+        self._down = dict(down or {})
         self._late = late
 
     def enter(self, world: World) -> None:
         """Start afresh in a world."""
         self._world = world
-        self._running: dict[int, _Generation] = {}
+        self._running: dict[tuple[int, int], _Generation] = {}
         self._tool_uses = 0
         self._turns_before = _turns(world.policy.initial_messages)
         self.requests: list[StartModel] = []
@@ -80,25 +82,21 @@ class ScriptedModel:
         }
 
     def _on_start(self, request: StartModel) -> None:
-        fault = nth_fault(self._faults, len(self.requests))
+        fault = self._down.get(request.vendor) or nth_fault(self._faults, len(self.requests))
         self.requests.append(request)
-        self._stop(request.reply)
         if isinstance(fault, Refuses):
             failed = ModelFailed(request.reply, request.attempt, fault.reason, fault.retryable)
             self._world.later(fault.after, failed)
         elif not isinstance(fault, Silent):
             items = _tokens(self._reply(request.messages))
             generation = _Generation(request, items)
-            self._running[request.reply] = generation
+            self._running[request.reply, request.attempt] = generation
             self._world.after(self._first_token_ms, lambda _: self._give(generation, fault))
 
     def _on_cancel(self, effect: CancelModel) -> None:
-        self._stop(effect.reply)
-
-    def _stop(self, reply: int) -> None:
-        running = self._running.pop(reply, None)
-        if running is not None:
-            running.cancelled = not self._late
+        for reply, attempt in list(self._running):
+            if reply == effect.reply and effect.attempt in (None, attempt):
+                self._running.pop((reply, attempt)).cancelled = not self._late
 
     def _reply(self, messages: tuple[Message, ...]) -> Reply:
         if callable(self._replies):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from engine.core.effects import CloseTranscriber, Effect, FeedTranscriber, FlushTranscriber, OpenTranscriber
 from engine.core.events import FinalWords, InterimWords, TranscriberFailed, TranscriberReady, TurnVote, Vote
 from engine.testing.caller import SaidWord
-from engine.testing.faults import Fails, Faults, Refuses, Silent, Stalls, nth_fault
+from engine.testing.faults import Fails, Fault, Faults, Refuses, Silent, Stalls, nth_fault
 
 if TYPE_CHECKING:
     from engine.testing.world import World
@@ -22,7 +22,8 @@ class ScriptedTranscriber:
     final for all that was fed by then, empty where no whole word was. With ``endpointing_ms`` it also gives
     a final of its own after so much silence, with a vote on the turn's end if ``votes``. ``hears`` turns
     what was said into what it understands. ``repeats`` says every final twice; ``after_close`` is a final
-    that comes when it is closed. ``faults`` go by stream (ms of audio for `Stalls` and `Fails`).
+    that comes when it is closed. ``faults`` go by stream (ms of audio for `Stalls` and `Fails`),
+    ``down`` by vendor.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class ScriptedTranscriber:
         repeats: bool = False,
         after_close: str = "",
         faults: Faults = None,
+        down: Mapping[int, Fault] | None = None,
     ) -> None:
         self._ready_ms = ready_ms
         self._interim_every = interim_every
@@ -47,6 +49,7 @@ class ScriptedTranscriber:
         self._repeats = repeats
         self._after_close = after_close
         self._faults = faults
+        self._down = dict(down or {})
 
     def enter(self, world: World) -> None:
         """Start afresh in a world."""
@@ -65,7 +68,7 @@ class ScriptedTranscriber:
         }
 
     def _on_open(self, effect: OpenTranscriber) -> None:
-        fault = nth_fault(self._faults, self._opened)
+        fault = self._down.get(effect.vendor) or nth_fault(self._faults, self._opened)
         self._opened += 1
         if isinstance(fault, Refuses):
             self._world.later(fault.after, TranscriberFailed(fault.reason, fault.retryable))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,8 @@ class ScriptedVoice:
     The first audio of a piece comes ``first_audio_ms`` after it was asked for (or when the piece before it
     is done), the rest ``realtime_factor`` times faster than it plays, in chunks of ``chunk_ms``. A word lasts
     ``ms_per_character`` for each of its letters and the space behind it. ``word_times`` False: it does not
-    say where the words lie. ``faults`` go by piece; ``late`` goes on after being cancelled.
+    say where the words lie. ``faults`` go by piece, ``down`` by vendor; ``late``
+    goes on after being cancelled.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class ScriptedVoice:
         chunk_ms: int = 100,
         word_times: bool = True,
         faults: Faults = None,
+        down: Mapping[int, Fault] | None = None,
         late: bool = False,
     ) -> None:
         self._first_audio_ms = first_audio_ms
@@ -52,6 +54,7 @@ class ScriptedVoice:
         self._chunk_takes = round(chunk_ms / realtime_factor)
         self.word_times = word_times
         self._faults = faults
+        self._down = dict(down or {})
         self._late = late
 
     def enter(self, world: World) -> None:
@@ -68,7 +71,7 @@ class ScriptedVoice:
         }
 
     def _on_speak(self, request: Speak) -> None:
-        fault = nth_fault(self._faults, len(self.asked))
+        fault = self._down.get(request.vendor) or nth_fault(self._faults, len(self.asked))
         self.asked.append(request)
         if isinstance(fault, Refuses):
             failed = VoiceFailed(request.reply, request.piece, fault.reason, fault.retryable)

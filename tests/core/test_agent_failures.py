@@ -87,12 +87,20 @@ def test_an_answer_that_was_heard_forgets_the_failures_before_it() -> None:
     assert world.reason is not EndReason.PROVIDER_ERROR and world.heard_text == f"{SORRY} Fine. {SORRY} Fine."
 
 
+LATE = "It is late now. The shop will be closed on Monday, I think."
+
+
 @pytest.mark.parametrize("fault", [Stalls(after=8), Fails(after=8)])
-def test_a_model_that_breaks_off_is_heard_up_to_its_last_whole_sentence(fault: VendorFault) -> None:
-    model = ScriptedModel(["It is late now. The shop will be closed on Monday, I think."], faults=[fault])
-    world = run_call(RULES, one_turn(40_000), model=model)
-    assert world.heard_text == "It is late now." and len(asked(world)) == 1
+def test_a_model_that_breaks_off_is_gone_on_with_and_repeats_nothing(fault: VendorFault) -> None:
+    world = run_call(RULES, one_turn(40_000), model=ScriptedModel([LATE], faults=[fault]))
+    assert world.heard_text == LATE and len(asked(world)) == 2
     assert [note.how for note in world.notes(ReplyEnded)] == [Cut.DONE]
+
+
+@pytest.mark.parametrize("fault", [Stalls(after=8), Fails(after=8)])
+def test_one_that_always_breaks_off_is_heard_up_to_its_last_whole_sentence(fault: VendorFault) -> None:
+    world = run_call(RULES, one_turn(40_000), model=ScriptedModel([LATE], faults=fault))
+    assert world.heard_text == "It is late now." and len(asked(world)) == 2
 
 
 def test_a_stream_that_is_open_and_says_nothing_speakable_has_failed() -> None:

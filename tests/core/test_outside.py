@@ -270,5 +270,5 @@ def test_a_model_that_falls_silent_in_the_middle_is_not_waited_for_for_ever(medi
     policy = Policy(idle=NO_CLOCKS, medium=medium)
     stalls = ScriptedModel(["One sentence. Two sentences are more than one."], faults=Stalls(6))
     call = world(policy=policy, model=stalls).run(40_000)
-    assert [note.role for note in call.notes(Fault)] == ["model"]
+    assert [note.role for note in call.notes(Fault)] == ["model", "model"]
     assert roles(call)[-1][0] == "assistant"

@@ -41,7 +41,7 @@ class Bench:
         self.told: asyncio.Queue[Event] = asyncio.Queue()
         self.tasks = Tasks()
         self.tool = ToolSpec("look", "")
-        self.generation = Generation(self.model, [self.tool], self.told.put_nowait, self.tasks)
+        self.generation = Generation([self.model], [self.tool], self.told.put_nowait, self.tasks)
 
     async def give(self, *deltas: object) -> list[Event]:
         for delta in deltas:
@@ -69,11 +69,14 @@ async def test_what_the_model_streams_is_told_with_reply_and_attempt(bench: Benc
     assert bench.model.asked == [(messages, [bench.tool])]
 
 
-async def test_a_new_attempt_ends_the_one_before(bench: Bench) -> None:
+async def test_one_attempt_of_a_reply_can_be_ended_alone(bench: Bench) -> None:
     bench.generation.start(StartModel(3, 0, ()))
     await bench.give(TextDelta("a"))
+    bench.generation.cancel(3, 7)
+    assert await bench.give(TextDelta("b")) == [ModelText(3, 0, "b")]
+    bench.generation.cancel(3, 0)
     bench.generation.start(StartModel(3, 1, ()))
-    assert await bench.give(TextDelta("b")) == [ModelText(3, 1, "b")]
+    assert await bench.give(TextDelta("c")) == [ModelText(3, 1, "c")]
     assert bench.model.cancelled == 1
 
 

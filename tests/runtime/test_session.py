@@ -82,9 +82,9 @@ class Socket:
 
 def session_of(call: ScriptedCall) -> Session:
     equipment = Equipment(
-        transcriber=ScriptedTranscriber(),
-        model=EchoModel(),
-        voice=ToneVoice(),
+        transcribers=[ScriptedTranscriber()],
+        models=[EchoModel()],
+        voices=[ToneVoice()],
         voice_cache=VoiceCache(),
         vad=LevelGate(),
         leg=Leg(),

@@ -51,7 +51,7 @@ class Bench:
         self.cache = cache or VoiceCache()
         self.told: asyncio.Queue[Event] = asyncio.Queue()
         self.tasks = Tasks()
-        self.synthesis = Synthesis(self.vendor, self.cache, self.told.put_nowait, self.tasks)
+        self.synthesis = Synthesis([self.vendor], self.cache, self.told.put_nowait, self.tasks)
 
     async def stream(self) -> Stream:
         """The next stream that is opened, once it was asked for something."""

@@ -50,7 +50,9 @@ class Bench:
         self.vendor = vendor
         self.told: asyncio.Queue[Event] = asyncio.Queue()
         self.tasks = Tasks()
-        self.transcription = Transcription(vendor, self.told.put_nowait, self.tasks)
+        self.transcription = Transcription(
+            [] if vendor is None else [vendor], self.told.put_nowait, self.tasks
+        )
 
     async def opened(self) -> Stream:
         """Open a stream; it has said that it is ready."""
