@@ -136,7 +136,7 @@ class Handoff(Group):
     timeout: float = seconds("limits.transfer", "How long a transfer may ring before it has failed.", ge=1.0)
     failover: str = dial(
         "ending.failure_target",
-        "Whom the caller is put through to when the agent has failed for good: a number or SIP address. Empty:"
+        "Whom the caller is put through to when the agent has failed for good, like the target. Empty:"
         " the call ends.",
     )
 

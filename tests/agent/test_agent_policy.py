@@ -63,7 +63,7 @@ def everything_changed(group: Group) -> dict[str, Any]:
 
 def test_every_knob_is_set_by_the_agent_or_is_the_engines_own() -> None:
     data = everything_changed(Agent())
-    data["handoff"]["target"] = "+14155550123"
+    data["handoff"] |= {"target": "+14155550123", "failover": "+14155550124"}
     data["turns"] |= {"never_interrupt": ["hush"], "always_interrupt": ["whoa"], "voice_activity": "silero"}
     data["idle"]["inactivity"] = [{"after": 3.5, "message": "Hello?"}]
     data["tools"] = [{"name": "find"}]

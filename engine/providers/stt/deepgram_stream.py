@@ -1,0 +1,235 @@
+"""One websocket to Deepgram: the caller's audio goes out in gathered messages, what is heard comes back.
+
+What the messages mean is a `Listener`'s business: `deepgram` for the nova models, `deepgram_flux` for Flux.
+The socket is aiohttp's. Deepgram's own SDK cannot leave compression off, shows neither the reason nor the
+``Retry-After`` of a refusal, and parses each message into a model that nobody here needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+import aiohttp
+import orjson
+
+from engine.audio.mulaw import BYTES_PER_MS
+from engine.core.events import InterimWords
+from engine.providers.contracts import ProviderError, TranscriberEvent
+from engine.providers.stt.deepgram_errors import ended
+
+_log = logging.getLogger(__name__)
+
+CLOSE_STREAM = '{"type":"CloseStream"}'
+_MOST_WAITING = 10_000 * BYTES_PER_MS
+"""Bytes of audio that may wait for the socket; a peer that takes none of it for so long is gone."""
+_CLOSE_WITHIN = 0.5
+"""Seconds for each of the two messages that end a stream; then the socket is cut."""
+
+
+class Listener(Protocol):
+    """What a stream's messages mean. Times are ms of the audio that was fed."""
+
+    def ready(self) -> Iterable[TranscriberEvent]:
+        """What there is to say as soon as the socket is open."""
+
+    def hear(self, message: Mapping[str, Any]) -> Iterable[TranscriberEvent]:
+        """Take a message. Raises `ProviderError`; `LookupError`, `TypeError`, `ValueError` if malformed."""
+
+    def flush(self, fed: int) -> tuple[str, Iterable[TranscriberEvent]]:
+        """Be asked for final words up to ``fed``: what to send (empty: nothing), what is known already."""
+
+    def owes(self) -> bool:
+        """Whether a flush that has to be answered is not."""
+
+    def keep_alive(self, fed: int) -> str | bytes:
+        """What to send when there was no audio for a while after ``fed``."""
+
+
+class DeepgramStream:
+    """One caller's audio in, words out: a `TranscriberStream`.
+
+    Audio is gathered for ``gather_ms`` a message; a flush sends what there is at once. A flush that is not
+    answered for ``answer_within_ms`` while audio keeps coming is a failure: the stream looks at the clock
+    when it is fed, it has no timer for it.
+    """
+
+    def __init__(
+        self,
+        socket: aiohttp.ClientWebSocketResponse,
+        listener: Listener,
+        on_close: Callable[[DeepgramStream], None],
+        *,
+        gather_ms: int,
+        answer_within_ms: int,
+        keep_alive_ms: int,
+    ) -> None:
+        self.malformed = 0
+        """Messages that could not be understood, and were left out."""
+        self._socket = socket
+        self._listener = listener
+        self._on_close = on_close
+        self._gather = gather_ms * BYTES_PER_MS
+        self._answer_within = answer_within_ms / 1000
+        self._keep_alive = keep_alive_ms / 1000
+        self._fed = 0
+        self._gathered = bytearray()
+        self._outbox: deque[str | bytes] = deque()
+        self._waiting = 0
+        self._asked_at: float | None = None
+        self._wake = asyncio.Event()
+        self._events: deque[TranscriberEvent] = deque(listener.ready())
+        self._news = asyncio.Event()
+        self._error: ProviderError | None = None
+        self._over = self._closed = False
+        self._now = asyncio.get_running_loop().time
+        self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._write())]
+
+    def feed(self, payload: bytes) -> None:
+        """Take caller audio (µ-law, 8 kHz)."""
+        if self._over:
+            return
+        self._fed += len(payload)
+        self._gathered += payload
+        if len(self._gathered) >= self._gather:
+            self._send_gathered()
+        if self._waiting > _MOST_WAITING:
+            self._end(ProviderError("Deepgram takes no more audio"))
+        elif self._asked_at is not None and self._now() - self._asked_at > self._answer_within:
+            self._end(ProviderError("Deepgram does not answer any more"))
+
+    def flush(self) -> None:
+        """Ask for a `FinalWords` for all that was fed; nothing that was fed waits any longer."""
+        if self._over:
+            return
+        self._send_gathered()
+        message, known = self._listener.flush(self._fed // BYTES_PER_MS)
+        if message:
+            self._put(message)
+        self._tell(known)
+        if self._asked_at is None and self._listener.owes():
+            self._asked_at = self._now()
+
+    async def close(self) -> None:
+        """End the stream; its iterator ends, and what Deepgram still says is not heard."""
+        if self._closed:
+            return
+        self._closed = self._over = True
+        self._events.clear()
+        self._error = None
+        self._news.set()
+        try:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._say_goodbye()
+        finally:
+            self._on_close(self)
+
+    async def __aiter__(self) -> AsyncIterator[TranscriberEvent]:
+        """The words, as they come. Raises `ProviderError` where the connection broke."""
+        while True:
+            while self._events:
+                yield self._events.popleft()
+            if self._error is not None:
+                error, self._error = self._error, None
+                raise error
+            if self._over:
+                return
+            self._news.clear()
+            await self._news.wait()
+
+    # --- out ------------------------------------------------------------------------------------------
+
+    def _send_gathered(self) -> None:
+        if self._gathered:
+            self._put(bytes(self._gathered))
+            self._gathered.clear()
+
+    def _put(self, message: str | bytes) -> None:
+        self._outbox.append(message)
+        self._waiting += len(message)
+        self._wake.set()
+
+    async def _write(self) -> None:
+        """Send what is put into the outbox; after a while without anything, keep the connection alive."""
+        try:
+            while not self._over:
+                while self._outbox:
+                    message = self._outbox.popleft()
+                    if isinstance(message, str):
+                        await self._socket.send_str(message)
+                    else:
+                        await self._socket.send_bytes(message)
+                    self._waiting -= len(message)
+                self._wake.clear()
+                try:
+                    async with asyncio.timeout(self._keep_alive):
+                        await self._wake.wait()
+                except TimeoutError:
+                    self._send_gathered()
+                    self._put(self._listener.keep_alive(self._fed // BYTES_PER_MS))
+        except (OSError, aiohttp.ClientError):
+            pass  # the reader meets the same end, and knows why
+
+    async def _say_goodbye(self) -> None:
+        """Tell Deepgram that there is no more to come, and close; a peer that does not take it is cut off."""
+        if not self._socket.closed:
+            with contextlib.suppress(OSError, aiohttp.ClientError):
+                async with asyncio.timeout(_CLOSE_WITHIN):
+                    await self._socket.send_str(CLOSE_STREAM)
+        with contextlib.suppress(OSError, aiohttp.ClientError):
+            async with asyncio.timeout(_CLOSE_WITHIN):
+                await self._socket.close()
+
+    # --- in -------------------------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        while not self._over:
+            message = await self._socket.receive()
+            if message.type is aiohttp.WSMsgType.TEXT:
+                self._hear(message.data)
+            elif message.type is aiohttp.WSMsgType.BINARY:
+                self._count_malformed()
+            else:
+                self._end(ended(message, self._socket.close_code))
+
+    def _hear(self, text: str) -> None:
+        """Take a message; one that makes no sense is counted and survived."""
+        try:
+            self._tell(self._listener.hear(orjson.loads(text)))
+        except ProviderError as error:
+            self._end(error)
+        except (LookupError, TypeError, ValueError, AttributeError):
+            self._count_malformed()
+        if not self._listener.owes():
+            self._asked_at = None
+
+    def _tell(self, events: Iterable[TranscriberEvent]) -> None:
+        for event in events:
+            # An interim replaces the one before, so at most one of them waits to be read.
+            if (
+                self._events
+                and isinstance(event, InterimWords)
+                and isinstance(self._events[-1], InterimWords)
+            ):
+                self._events.pop()
+            self._events.append(event)
+        if self._events:
+            self._news.set()
+
+    def _count_malformed(self) -> None:
+        if not self.malformed:
+            _log.warning("Deepgram sent a message that is not as documented; such messages are left out")
+        self.malformed += 1
+
+    def _end(self, error: ProviderError) -> None:
+        if not self._over:
+            self._over = True
+            self._error = error
+            self._news.set()
+            self._wake.set()

@@ -1,0 +1,143 @@
+"""Voices of OpenAI over its speech endpoint: one streamed request a piece, made µ-law on the way.
+
+Follows https://developers.openai.com/api/docs/guides/text-to-speech: ``pcm`` is 16 bit, little endian, mono
+at 24 kHz without a header. The API gives no word times; the engine estimates them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+
+from engine.audio import mulaw
+from engine.audio.resample import Resampler
+from engine.errors import EngineError
+from engine.providers.contracts import ProviderError, VoiceEvent
+from engine.providers.openai_http import BASE_URL, OpenAIClient
+from engine.providers.tts.hosted import Piece, PieceQueue, within
+
+RATE = 24000
+"""Hz of what OpenAI sends."""
+
+_WITHOUT_INSTRUCTIONS = ("tts-1",)
+_PCM = frozenset({"audio/pcm", "audio/l16", "audio/raw", "audio/basic", "application/octet-stream", ""})
+"""Content types of bare samples. Anything else would be heard as noise."""
+
+
+class OpenAISpeechVoice:
+    """One voice and way of speaking; see `engine.providers.contracts.Voice`."""
+
+    def __init__(
+        self,
+        api_key: str,
+        *,
+        model: str = "gpt-4o-mini-tts",
+        voice: str = "alloy",
+        speed: float | None = None,
+        instructions: str | None = None,
+        base_url: str = BASE_URL,
+    ) -> None:
+        """Take the settings; what is None is not sent. Nothing is connected yet.
+
+        ``speed`` is a factor of 0.25 to 4; ``instructions`` say in words how to speak, which the ``tts-1``
+        models cannot be told. Raises `EngineError` that names the setting at fault, `MissingExtra` without
+        the SDK, numpy or soxr.
+        """
+        if not model:
+            raise EngineError("voice.model: must name a model")
+        if not voice:
+            raise EngineError("voice.voice: must name a voice")
+        if instructions is not None and model.startswith(_WITHOUT_INSTRUCTIONS):
+            raise EngineError(f"voice.instructions: is not an option of {model}")
+        options = {
+            "model": model,
+            "voice": voice,
+            "response_format": "pcm",
+            "speed": within("voice.speed", speed, 0.25, 4.0),
+            "instructions": instructions,
+        }
+        self._options = {name: value for name, value in options.items() if value is not None}
+        Resampler(RATE, mulaw.BYTES_PER_MS * 1000)  # so that a missing library is known now, not on a call
+        self._client = OpenAIClient(api_key, base_url)
+
+    async def open(self) -> OpenAISpeechStream:
+        """Open a stream. Nothing is sent before the first piece, so nothing is refused here."""
+        return OpenAISpeechStream(self._audio)
+
+    async def models(self) -> tuple[str, ...]:
+        """The names of the models that the server offers. Raises `ProviderError`."""
+        return await self._client.models()
+
+    async def close(self) -> None:
+        """Close the connections of all streams."""
+        await self._client.close()
+
+    async def _audio(self, text: str) -> AsyncIterator[bytes]:
+        """The µ-law audio of a text. Raises `ProviderError`; closing it, or its task, ends the request."""
+        resampler = Resampler(RATE, mulaw.BYTES_PER_MS * 1000)
+        async with self._client.post("/audio/speech", {**self._options, "input": text}) as response:
+            kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if kind not in _PCM:
+                raise self._client.broken(f"sent {kind} where bare samples were asked for")
+            async for chunk in response.aiter_bytes():
+                yield mulaw.encode(resampler.feed(chunk))
+        yield mulaw.encode(resampler.flush())
+
+
+class OpenAISpeechStream:
+    """One call's requests; see `engine.providers.contracts.VoiceStream`."""
+
+    def __init__(self, audio: Callable[[str], AsyncIterator[bytes]]) -> None:
+        """``audio`` has a text spoken."""
+        self._audio = audio
+        self._pieces = PieceQueue()
+        self._requests: dict[Piece, asyncio.Task[None]] = {}
+        self._closed = False
+
+    def say(self, reply: int, piece: int, text: str) -> None:
+        """Ask for a piece."""
+        if not self._closed:
+            self._pieces.add(reply, piece, text)
+            self._start_requests()
+
+    def cancel(self, reply: int) -> None:
+        """Drop the pieces of a reply and end their requests."""
+        for piece in self._pieces.cancel(reply):
+            if (request := self._requests.get(piece)) is not None:
+                request.cancel()
+        self._start_requests()
+
+    async def close(self) -> None:
+        """End all requests and the iteration."""
+        self._closed = True
+        self._pieces.close()
+        requests = list(self._requests.values())
+        for request in requests:
+            request.cancel()
+        await asyncio.gather(*requests, return_exceptions=True)
+
+    def __aiter__(self) -> AsyncIterator[VoiceEvent]:
+        """The events of all pieces, in the order they were asked for."""
+        return self._pieces
+
+    def _start_requests(self) -> None:
+        if not self._closed:
+            for piece in self._pieces.to_speak():
+                if piece not in self._requests:
+                    self._requests[piece] = task = asyncio.create_task(self._speak(piece))
+                    task.add_done_callback(partial(self._over, piece))
+
+    def _over(self, piece: Piece, task: asyncio.Task[None]) -> None:
+        del self._requests[piece]
+        self._start_requests()
+
+    async def _speak(self, piece: Piece) -> None:
+        try:
+            async for payload in self._audio(piece.text.strip()):
+                self._pieces.audio(piece, payload)
+            self._pieces.done(piece, "OpenAI speech")
+        except ProviderError as error:
+            self._pieces.failed(piece, error)
+        except Exception as error:  # a bug of this file: the call must hear of it
+            self._pieces.fail(error)
