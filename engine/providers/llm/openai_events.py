@@ -13,7 +13,7 @@ import orjson
 
 from engine.providers.contracts import ProviderError
 
-LONGEST_EVENT = 4 * 1024 * 1024
+LONGEST_EVENT = 1024 * 1024
 """Bytes of one event; a longer one is no reply."""
 
 _DONE = b"[DONE]"

@@ -12,8 +12,8 @@ from typing import Any
 
 from engine.errors import EngineError
 
-_REASONS = re.compile(r"(o\d|gpt-[5-9]|gpt-\d\d|codex)(?!.*-chat)")
-_NEW_LIMIT = re.compile(r"o\d|gpt-[5-9]|gpt-\d\d|codex")
+_NEW_LIMIT = re.compile(r"o\d|gpt-[5-9]|codex")
+_REASONS = re.compile(rf"({_NEW_LIMIT.pattern})(?!.*-chat)")
 
 
 def family(model: str) -> str:

@@ -145,6 +145,8 @@ class ResponseReply:
     def take(self, event: Mapping[str, Any]) -> Iterator[TextDelta | ToolCallDelta]:
         """Take an event; gives text as it comes and a tool call when it is whole. Others say nothing new."""
         kind = event["type"]
+        if self.finished is not None:
+            return
         if kind in _TEXT:
             if event["delta"]:
                 yield TextDelta(str(event["delta"]))
@@ -153,7 +155,7 @@ class ResponseReply:
             if item["type"] == "function_call":
                 self._called = True
                 yield ToolCallDelta(item["call_id"], item["name"], item["arguments"] or "{}")
-        elif kind in _END and self.finished is None:
+        elif kind in _END:
             cost = event["response"].get("usage") or {}
             usage = Usage(cost.get("input_tokens") or 0, cost.get("output_tokens") or 0)
             cut = "length" if kind == "response.incomplete" else ""

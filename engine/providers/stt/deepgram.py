@@ -31,6 +31,8 @@ class NovaListener:
     def __init__(self) -> None:
         self._covered = 0
         """ms up to which the words are final."""
+        self._heard = 0
+        """ms up to which there are words at all, interim ones included."""
         self._flushes: list[tuple[int, bool]] = []
         """Flushes that no final covers yet: up to when, and whether an answer is sure to come."""
         self._asked = self._answered = 0
@@ -47,9 +49,9 @@ class NovaListener:
         """Sent where no audio is; it takes no time of the stream."""
         return KEEP_ALIVE
 
-    def owes(self) -> bool:
-        """Whether a flush that has to be answered is not."""
-        return any(sure for _, sure in self._flushes)
+    def owes(self) -> int:
+        """ms still to be heard for the flushes that Deepgram is sure to answer."""
+        return max((max(1, until - self._heard) for until, sure in self._flushes if sure), default=0)
 
     def flush(self, fed: int) -> tuple[str, Iterable[TranscriberEvent]]:
         """Ask for the rest; where a final covers the audio already, that is the answer."""
@@ -78,6 +80,7 @@ class NovaListener:
 
     def _partial(self, message: Mapping[str, Any]) -> Iterable[TranscriberEvent]:
         text = message["channel"]["alternatives"][0]["transcript"].strip()
+        self._heard = max(self._heard, _ms(message["start"] + message["duration"]))
         if text == self._interim:
             return ()
         self._interim = text
@@ -94,6 +97,7 @@ class NovaListener:
         if start < end <= self._covered:
             return ()
         self._covered = max(self._covered, end)
+        self._heard = max(self._heard, end)
         self._interim = ""
         self._unvoted |= bool(text)
         events: list[TranscriberEvent] = []
@@ -158,11 +162,7 @@ class DeepgramTranscriber:
         ``gather_ms`` of audio make a message; a flush must be answered within ``answer_within_ms``; a
         socket that carries nothing is kept alive every ``keep_alive_ms``. Raises `EngineError`.
         """
-        nova_3 = model.startswith("nova-3")
-        if keywords and nova_3:
-            raise EngineError(f"deepgram: {model} takes keyterms, not keywords")
-        if keyterms and not nova_3:
-            raise EngineError(f"deepgram: {model} takes keywords, not keyterms")
+        _check_words(model, keywords, keyterms)
         if utterance_end_ms is not None and utterance_end_ms < _SHORTEST_UTTERANCE_END:
             raise EngineError(f"deepgram: utterance_end_ms must be {_SHORTEST_UTTERANCE_END} or more")
         query = [
@@ -205,6 +205,15 @@ class DeepgramTranscriber:
     async def close(self) -> None:
         """End all streams and free the connections."""
         await self._account.close()
+
+
+def _check_words(model: str, keywords: Sequence[str], keyterms: Sequence[str]) -> None:
+    """Raise `EngineError` where the model has no such parameter."""
+    nova_3 = model.startswith("nova-3")
+    if keywords and nova_3:
+        raise EngineError(f"deepgram: {model} takes keyterms, not keywords")
+    if keyterms and not nova_3:
+        raise EngineError(f"deepgram: {model} takes keywords, not keyterms")
 
 
 def _ms(seconds: float) -> int:

@@ -57,7 +57,7 @@ class DeepgramAccount:
         try:
             async with asyncio.timeout(connect_within_ms / 1000):
                 socket = await self._session.ws_connect(
-                    self._url, headers=self._headers, autoping=True, heartbeat=_HEARTBEAT, compress=0
+                    self._url, headers=self._headers, heartbeat=_HEARTBEAT, compress=0
                 )
         except aiohttp.WSServerHandshakeError as error:
             failure = refused(error)

@@ -34,6 +34,8 @@ class FluxListener:
     def __init__(self) -> None:
         self._covered = 0
         """ms up to which the words are final."""
+        self._heard = 0
+        """ms up to which Flux has told of the audio."""
         self._flushes: list[int] = []
         """Up to when final words are asked for."""
         self._given = 0
@@ -52,9 +54,9 @@ class FluxListener:
         self._silences.append(fed + _SILENCE * len(self._silences))
         return mulaw.silence(_SILENCE)
 
-    def owes(self) -> bool:
-        """Whether a flush is not answered."""
-        return bool(self._flushes)
+    def owes(self) -> int:
+        """ms still to be heard for the flushes that are not answered."""
+        return max((max(1, until - self._heard) for until in self._flushes), default=0)
 
     def flush(self, fed: int) -> tuple[str, Iterable[TranscriberEvent]]:
         """Wait for the message that reaches ``fed``; where a final covers it already, that is the answer."""
@@ -89,6 +91,7 @@ class FluxListener:
         rest = [word for index, word in enumerate(words) if self._is_new(index, word)]
         text = " ".join(word["word"] for word in rest) if self._given else transcript
         answered = [until for until in self._flushes if until <= end + _SLACK]
+        self._heard = max(self._heard, end)
         events: list[TranscriberEvent] = []
         if (text and event == "EndOfTurn") or answered:
             self._flushes = [until for until in self._flushes if until not in answered]

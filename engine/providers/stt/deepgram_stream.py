@@ -43,8 +43,8 @@ class Listener(Protocol):
     def flush(self, fed: int) -> tuple[str, Iterable[TranscriberEvent]]:
         """Be asked for final words up to ``fed``: what to send (empty: nothing), what is known already."""
 
-    def owes(self) -> bool:
-        """Whether a flush that has to be answered is not."""
+    def owes(self) -> int:
+        """ms of audio still to be heard until every flush is answered that has to be; 0 if all are."""
 
     def keep_alive(self, fed: int) -> str | bytes:
         """What to send when there was no audio for a while after ``fed``."""
@@ -54,8 +54,8 @@ class DeepgramStream:
     """One caller's audio in, words out: a `TranscriberStream`.
 
     Audio is gathered for ``gather_ms`` a message; a flush sends what there is at once. A flush that is not
-    answered for ``answer_within_ms`` while audio keeps coming is a failure: the stream looks at the clock
-    when it is fed, it has no timer for it.
+    answered, nor come nearer, for ``answer_within_ms`` (and a quarter of the audio it is about) while audio
+    keeps coming is a failure: the stream looks at the clock when it is fed, it has no timer for it.
     """
 
     def __init__(
@@ -80,7 +80,8 @@ class DeepgramStream:
         self._gathered = bytearray()
         self._outbox: deque[str | bytes] = deque()
         self._waiting = 0
-        self._asked_at: float | None = None
+        self._owed = 0
+        self._answer_by: float | None = None
         self._wake = asyncio.Event()
         self._events: deque[TranscriberEvent] = deque(listener.ready())
         self._news = asyncio.Event()
@@ -99,7 +100,7 @@ class DeepgramStream:
             self._send_gathered()
         if self._waiting > _MOST_WAITING:
             self._end(ProviderError("Deepgram takes no more audio"))
-        elif self._asked_at is not None and self._now() - self._asked_at > self._answer_within:
+        elif self._answer_by is not None and self._now() > self._answer_by:
             self._end(ProviderError("Deepgram does not answer any more"))
 
     def flush(self) -> None:
@@ -111,8 +112,7 @@ class DeepgramStream:
         if message:
             self._put(message)
         self._tell(known)
-        if self._asked_at is None and self._listener.owes():
-            self._asked_at = self._now()
+        self._expect()
 
     async def close(self) -> None:
         """End the stream; its iterator ends, and what Deepgram still says is not heard."""
@@ -204,10 +204,16 @@ class DeepgramStream:
             self._tell(self._listener.hear(orjson.loads(text)))
         except ProviderError as error:
             self._end(error)
-        except (LookupError, TypeError, ValueError, AttributeError):
+        except (LookupError, ArithmeticError, TypeError, ValueError, AttributeError):
             self._count_malformed()
-        if not self._listener.owes():
-            self._asked_at = None
+        self._expect()
+
+    def _expect(self) -> None:
+        """By when the next sign of an answer must have come, if one is owed."""
+        owed = self._listener.owes()
+        if owed != self._owed:
+            self._owed = owed
+            self._answer_by = self._now() + self._answer_within + owed / 4000 if owed else None
 
     def _tell(self, events: Iterable[TranscriberEvent]) -> None:
         for event in events:

@@ -37,6 +37,9 @@ VOICES = {
 _CHUNK = 1600
 """Bytes read at a time at most: 200 ms."""
 
+_TEXTUAL = ("application/json", "text/")
+"""Content types that are no audio, whatever the status says."""
+
 _MOST_SAID = 300
 """Characters of a vendor's explanation that are passed on."""
 
@@ -106,7 +109,7 @@ class PlayHTVoice:
         header = _WavHeader()
         try:
             async with session.post(self._url, data=body, headers=self._headers) as response:
-                if response.status != 200 or not response.content_type.startswith("audio/"):
+                if response.status != 200 or response.content_type.startswith(_TEXTUAL):
                     failure = await self._refusal(response)
                 else:
                     async for chunk in response.content.iter_chunked(_CHUNK):
