@@ -80,9 +80,13 @@ class CallerPeak:
         self._now = 0.0
         self._recent = deque([(0.0, DIGITAL_SILENCE)])  # (when it ended, level)
 
-    def update(self, level: float, ms: float = FRAME_MS) -> float:
-        """Take the level (dBFS) of the caller's next ``ms``; returns the peak, dBFS."""
-        self._now += ms
+    def update(self, level: float, ms: float = FRAME_MS, *, silent_ms: float = 0) -> float:
+        """Take the level (dBFS) of the caller's next ``ms`` of voice; returns the peak, dBFS.
+
+        ``silent_ms`` is what passed without voice since the last: it makes the past older, but a caller who
+        only listens is no quieter for it.
+        """
+        self._now += silent_ms + ms
         recent = self._recent
         recent.append((self._now, level))
         while recent[0][0] <= self._now - _HOLD_MS:

@@ -30,7 +30,7 @@ class VoiceActivity(Protocol):
 
 
 class LevelGate:
-    """A voice is what is louder than the line's own background by ``over_db``. Probability 0 or 1."""
+    """A voice is what is louder than the line's own background by ``over_db``."""
 
     def __init__(self, over_db: float = 8.0) -> None:
         self._over_db = over_db
@@ -41,14 +41,14 @@ class LevelGate:
         """See `VoiceActivity.feed`."""
         level = level_dbfs(payload)
         if payload:
-            speech = level > self._floor.level + self._over_db
-            self._floor.update(level, speech, len(payload) / mulaw.BYTES_PER_MS)
-            self._voice = 1.0 if speech else 0.0
+            over = level - self._floor.level - self._over_db
+            self._floor.update(level, over > 0, len(payload) / mulaw.BYTES_PER_MS)
+            self._voice = _grade(over)
         return level, self._voice
 
 
 class WebRtcGate:
-    """WebRTC's voice detector (Gaussian mixtures over six bands) behind a level gate. Probability 0 or 1.
+    """WebRTC's voice detector (Gaussian mixtures over six bands) behind a level gate.
 
     What is no louder than the line's background by ``over_db`` is no voice, whatever its spectrum. The
     detector sees those frames all the same: it learns the background from them.
@@ -86,11 +86,16 @@ class WebRtcGate:
         """Level and voice of exactly 20 ms."""
         pcm = mulaw.decode(frame)
         level = pcm_level_dbfs(pcm)
+        over = level - self._floor.level - self._over_db
         voiced = self._is_speech(pcm, SAMPLE_RATE)
-        speech = voiced and level >= self._floor.level + self._over_db
-        self._floor.update(level, speech)
-        self._voice = 1.0 if speech else 0.0
+        self._floor.update(level, voiced and over >= 0)
+        self._voice = _grade(over) if voiced else 0.0
         return level, self._voice
+
+
+def _grade(over: float) -> float:
+    """How sure a voice is that lies ``over`` dB above where one begins: 0.5 there, 1 from 30 dB on."""
+    return min(1.0, max(0.0, 0.5 + over / 60))
 
 
 def open_vad(name: str) -> VoiceActivity:

@@ -37,7 +37,7 @@ from engine.core.conversation import Conversation, Message
 from engine.core.departure import Departure
 from engine.core.effects import Effect
 from engine.core.floor import Floor
-from engine.core.hands import Hands
+from engine.core.hands import TAKEN, Hands
 from engine.core.hearing import Hearing
 from engine.core.idle import Idle
 from engine.core.keypad import Keypad
@@ -109,7 +109,6 @@ class Call:
             ev.MediaGap: self.hearing.on_gap,
             ev.VoiceVote: lambda step, event: self.caller.confirm(step, event.probability),
             ev.KeyPressed: self._on_key,
-            ev.ToneHeard: lambda step, event: None,
             ev.InterimWords: self.hearing.on_interim,
             ev.FinalWords: self.hearing.on_final,
             ev.TurnVote: lambda step, event: self.caller.vote(event.vote),
@@ -144,6 +143,8 @@ class Call:
             openings.FALLBACK: self.opening.fall_back,
             "pump": lambda step: self.agent.advance(step),
             "seam": self._alarm_seam,
+            TAKEN: self.hands.rejoined,
+            hearings.OPENING: self.hearing.on_late,
             hearings.ALARM: self.hearing.open,
             "transfer": self._alarm_transfer,
             clocks.AWAITING: self._alarm_awaiting,
@@ -213,6 +214,7 @@ class Call:
             step.deadlines.cancel(openings.FALLBACK)
             self.idle.caller_spoke(step)
         self.hands.model_done(step)
+        self.hearing.watch(step)
         settled = False
         while not settled and not self.line.over:
             self.departure.conclude_all(step)
@@ -274,8 +276,10 @@ class Call:
             step.emit(Joined(step.now, event.carrier_call_id, event.client))
             self.idle.joined(step)
             self.opening.start(step)
-        elif self.line.phase is Phase.SEAM:
+        elif self.line.live or self.line.phase is Phase.SEAM:
+            self._seam(step, "another stream")
             self.line.close_seam(step)
+            self.hands.rejoined(step)
             if self.agent.state is AgentState.HELD:
                 self.agent.resume(step)
 
@@ -304,12 +308,11 @@ class Call:
             self.floor.forget_sound(step)
             if self.agent.state is AgentState.SPEAKING:
                 self.agent.hold(step)
-            limits = self.policy.limits
-            self.line.open_seam(step, why, limits.transfer if self.line.transferring else limits.seam)
+            self.line.open_seam(step, why, self.hands.seam_limit(step))
 
     def _alarm_seam(self, step: Step) -> None:
         if self.line.transferring:
-            self.departure.end(step, EndReason.TRANSFERRED)
+            self.departure.end(step, EndReason.TRANSFERRED, "the carrier did not say how it went")
         else:
             self._expire(step, "seam", EndReason.CONNECTION_ERROR)
 
@@ -344,8 +347,10 @@ class Call:
             self.hands.digits_sent(step, event.outcome)
 
     def _alarm_transfer(self, step: Step) -> None:
+        """The carrier has not said how it went: with the stream gone, the caller is somebody else's."""
         step.emit(ClockFired(step.now, "transfer"))
-        self._back_from_transfer(step, "no-answer")
+        gone = self.line.phase is Phase.SEAM
+        self._back_from_transfer(step, "ok" if gone else "no-answer")
 
     def _back_from_transfer(self, step: Step, outcome: str) -> None:
         """The carrier's word on a transfer: the caller is somebody else's now, or ours again."""
@@ -415,11 +420,23 @@ class Call:
             step.deadlines.set("drain", step.now + max(0, event.within))
 
     def _alarm_drain(self, step: Step) -> None:
+        if self._postponed(step, "drain"):
+            return
         self.departure.leave(step, EndReason.DRAINED, words=self._drain_words, strict=True)
 
     # --- the clocks -------------------------------------------------------------------------------------
 
+    def _postponed(self, step: Step, alarm: str) -> bool:
+        """A transfer may have been answered: nobody is hung up on before that is known."""
+        at = step.deadlines.at("transfer")
+        if not self.line.transferring or at is None:
+            return False
+        step.deadlines.set(alarm, at + 1)
+        return True
+
     def _alarm_longest(self, step: Step) -> None:
+        if self._postponed(step, "longest_call"):
+            return
         step.emit(ClockFired(step.now, "longest_call"))
         if self.line.leaving is None or not self.line.strict:
             self.departure.leave(

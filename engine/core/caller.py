@@ -89,8 +89,9 @@ class Caller:
         self.sound_at: int | None = None
         """Call time of the last voiced frame."""
         self._gap = 0
-        self._peak = CallerPeak()
         self._unweighed = 0
+        """ms since the peak was last told of a voice."""
+        self._peak = CallerPeak()
         self._vote = 0.0
         self._vote_at: int | None = None
 
@@ -109,10 +110,10 @@ class Caller:
         duration = len(frame.payload) // BYTES_PER_MS
         self.media_end = frame.at + duration
         self.last_frame_at = step.now
-        self._unweighed += duration
         if frame.voice >= step.policy.turns.threshold and self._is_caller(step, frame):
             self._voiced(step, frame.level, duration)
         else:
+            self._unweighed += duration
             self._unvoiced(step, duration)
 
     def lose(self, step: Step, at: int, duration: int) -> None:
@@ -150,7 +151,8 @@ class Caller:
         turns = step.policy.turns
         if frame.level < self.echo.floor(step.now):
             return False
-        self._peak.update(frame.level, self._unweighed)
+        duration = len(frame.payload) // BYTES_PER_MS
+        self._peak.update(frame.level, duration, silent_ms=self._unweighed)
         self._unweighed = 0
         if not self._peak.is_caller(frame.level, turns.background_margin):
             return False

@@ -134,6 +134,8 @@ class Transfer:
     """Connect the caller to ``target`` (an E.164 number or a SIP address) and leave."""
 
     target: str = field(repr=False)
+    ring: int = 30_000
+    """How long it may ring there, ms."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,14 +128,6 @@ class KeyPressed:
 
 
 @dataclass(frozen=True, slots=True)
-class ToneHeard:
-    """A signal tone in the caller's audio, such as an answering machine's beep."""
-
-    kind: str
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
 class InterimWords:
     """What the transcriber believes of the stretch since its last final; replaces the interim before."""
 
@@ -364,7 +356,7 @@ class Drain:
 
 Event = (
     Created | StreamOpened | StreamStopped | StreamLost | CallerHungUp | WireFault | WriteStalled
-    | CallerAudio | MediaGap | VoiceVote | KeyPressed | ToneHeard
+    | CallerAudio | MediaGap | VoiceVote | KeyPressed
     | InterimWords | FinalWords | TurnVote | TranscriberReady | TranscriberFailed
     | ModelText | ModelToolCall | ModelDone | ModelFailed
     | VoiceAudio | VoiceWords | VoiceDone | VoiceFailed

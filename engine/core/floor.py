@@ -26,6 +26,8 @@ from engine.core.words import strip_phrases, words_of
 
 ENDPOINT = "endpoint"
 GREETING = "greeting"
+SPEECH = 300
+"""ms of voice about which a transcriber has something to say, if only that there were no words."""
 LOST = 1_000
 """ms without frames after which speech that was going on is taken to have stopped."""
 LATE = 40
@@ -61,6 +63,8 @@ class Floor:
         """A turn of the caller waits for its answer until the agent has finished."""
         self.spoke = False
         """Words of the caller came in this step."""
+        self.unanswered = 0
+        """Stretches of speech in a row of which the transcriber said nothing at all."""
 
     # --- what the caller does --------------------------------------------------------------------------
 
@@ -84,6 +88,7 @@ class Floor:
 
     def interim(self, step: Step, text: str) -> None:
         """What the transcriber believes of the words since its last final."""
+        self.unanswered = 0
         text = self._assumed.strip(step, text.strip())
         if self._is_echo(text):
             return
@@ -92,6 +97,7 @@ class Floor:
 
     def final(self, step: Step, words: FinalWords) -> None:
         """Words that the transcriber will not change any more."""
+        self.unanswered = 0
         if words.start is not None and words == self._last_final:
             return
         self._last_final = words
@@ -150,7 +156,7 @@ class Floor:
             self._bargein.let_go(step)
         elif caller.speaking:
             self._bound(step)
-        elif turn.open:
+        else:
             silence = self._silence(step)
             self._flush(step, silence)
             if self._bargein.active and self._goes_on(step, silence):
@@ -263,6 +269,8 @@ class Floor:
     def _end_turn(self, step: Step, waited: int, why: str) -> None:
         turn = self._caller.take()
         step.deadlines.cancel(ENDPOINT)
+        if turn.voiced >= SPEECH and not turn.text and not turn.flush_answered:
+            self.unanswered += 1
         self._assumed.take(step, turn.interim, self._caller.media_end)
         text = turn.text
         if not text or self._is_remark(step, turn):

@@ -16,6 +16,9 @@ from engine.core.replies import Leave, Piece, Reply, Status
 from engine.core.step import Step
 from engine.core.tools import HANG_UP, SEND_DIGITS, TRANSFER, Tools, arguments_of
 
+TAKEN = "stream_taken"
+TRANSFER_GRACE = 10_000
+"""ms after the ringing time of a transfer in which the carrier may say how it went."""
 DONE = json.dumps({"status": "ok"})
 
 
@@ -31,6 +34,8 @@ class Hands:
         """Results for the live reply's round, until the round is written down."""
         self.seam_expected = False
         """The carrier was asked for something for which it takes the stream away."""
+        self._pressing = 0
+        """Playing time of the keys that the carrier presses, ms."""
 
     # --- tools -------------------------------------------------------------------------------------------
 
@@ -162,6 +167,7 @@ class Hands:
         heard_out = how is Cut.DONE or (reply.chosen and not reply.text)
         if heard_out and reply.digits and not self._line.over:
             self.seam_expected = True
+            self._pressing = keypad.duration(reply.digits)
             step.emit(SendDigits(reply.digits))
         self._results.clear()
 
@@ -171,8 +177,8 @@ class Hands:
         """Connect the caller to ``target``."""
         self._line.transferring = True
         self.seam_expected = True
-        step.emit(Transfer(target))
-        step.deadlines.set("transfer", step.now + step.policy.limits.transfer)
+        step.emit(Transfer(target, step.policy.limits.transfer))
+        step.deadlines.set("transfer", step.now + step.policy.limits.transfer + TRANSFER_GRACE)
 
     def transferred(self, step: Step, outcome: str) -> bool:
         """The carrier's word on the transfer. Returns whether the caller is somebody else's now."""
@@ -184,11 +190,28 @@ class Hands:
         self._conversation.told(f"The transfer failed: {outcome}. The caller is still on the line with you.")
         return False
 
+    def seam_limit(self, step: Step) -> int:
+        """How long the stream may be away, ms."""
+        limits = step.policy.limits
+        if self._line.transferring:
+            return limits.transfer + TRANSFER_GRACE
+        return limits.seam + self._pressing
+
+    def rejoined(self, step: Step) -> None:
+        """The stream is back from what it was taken away for."""
+        if not self._line.transferring:
+            self.seam_expected = False
+            self._pressing = 0
+            step.deadlines.cancel(TAKEN)
+
     def digits_sent(self, step: Step, outcome: str) -> None:
-        """The carrier has pressed the keys."""
-        self.seam_expected = False
-        if outcome != "ok":
-            step.emit(Fault(step.now, "digits", outcome))
+        """The carrier took the request. Its answer and the end of the stream come in any order."""
+        if outcome == "ok":
+            if self.seam_expected and self._line.live:
+                step.deadlines.set(TAKEN, step.now + step.policy.limits.seam)
+            return
+        step.emit(Fault(step.now, "digits", outcome))
+        self.rejoined(step)
 
 
 def _cannot_transfer(target: str, carrier: Carrier) -> str:

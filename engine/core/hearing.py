@@ -25,6 +25,13 @@ from engine.core.step import Step
 from engine.core.vendors import Vendors
 
 ALARM = "transcriber"
+OPENING = "transcriber_opening"
+OPEN_WITHIN = 5_000
+"""ms for a stream to accept audio."""
+LASTING = 10_000
+"""ms of life after which a stream's failure is no continuation of the ones before."""
+DEAF_TURNS = 2
+"""Stretches of speech in a row without a word or an answer to the flush: the stream is deaf."""
 MOST_GAP = 2_000
 """ms of a gap in the caller's stream that the transcriber is given as silence."""
 BACKOFF = 250
@@ -46,6 +53,7 @@ class Hearing:
         self._vendor = 0
         self._opened = 0
         self._failed = 0
+        self._ready_at: int | None = None
 
     def begin(self, step: Step) -> None:
         """Open the transcriber and the voice, once, as soon as there is a call."""
@@ -57,6 +65,8 @@ class Hearing:
         """Open a stream of the transcriber."""
         self._vendor = self._vendors.pick(step.now)
         step.emit(OpenTranscriber(self._opened, self._vendor))
+        step.deadlines.set(OPENING, step.now + OPEN_WITHIN)
+        self._ready_at = None
         self._opened += 1
 
     def on_audio(self, step: Step, event: CallerAudio) -> None:
@@ -90,20 +100,37 @@ class Hearing:
 
     def on_ready(self, step: Step, event: TranscriberReady) -> None:
         """The stream takes audio, and was given the last seconds if it stands in for a broken one."""
-        self._failed = 0
+        step.deadlines.cancel(OPENING)
+        self._ready_at = step.now
         self._floor.listen_again()
+
+    def on_late(self, step: Step) -> None:
+        """The stream did not open in time."""
+        self._lost(step, "not open in time")
+
+    def watch(self, step: Step) -> None:
+        """Notice a stream that is open and says nothing about what the caller said."""
+        if self._floor.unanswered >= DEAF_TURNS:
+            self._floor.unanswered = 0
+            self._lost(step, "no answer to speech")
 
     def on_failed(self, step: Step, event: TranscriberFailed) -> None:
         """The stream is gone, or was refused."""
+        self._lost(step, event.reason, retryable=event.retryable)
+
+    def _lost(self, step: Step, reason: str, *, retryable: bool = True) -> None:
         if self._line.over or ALARM in step.deadlines:
             return
-        step.emit(Fault(step.now, "transcriber", event.reason))
+        step.deadlines.cancel(OPENING)
+        step.emit(Fault(step.now, "transcriber", reason))
+        if self._ready_at is not None and step.now - self._ready_at > LASTING:
+            self._failed = 0
         self._vendors.failed(self._vendor, step.now)
         self._failed += 1
         rounds, others = divmod(self._failed, len(self._vendors))
         if others:
             self.open(step)
-        elif event.retryable and self._failed < TRIES:
+        elif retryable and self._failed < TRIES:
             step.deadlines.set(ALARM, step.now + BACKOFF * 2 ** (rounds - 1))
         else:
             self._departure.give_up(step, step.policy.ending.failure_message)

@@ -13,7 +13,17 @@ _ALLOWED = re.compile(r"[0-9*#A-Da-dw]{1,64}")
 def plan(digits: str) -> str:
     """The keys to press; empty if ``digits`` holds anything but 0-9, ``*``, ``#``, A-D and ``w`` (500 ms)."""
     compact = re.sub(r"[\s().\-]", "", digits)
-    return compact if _ALLOWED.fullmatch(compact) else ""
+    return _upper(compact) if _ALLOWED.fullmatch(compact) else ""
+
+
+def duration(digits: str) -> int:
+    """How long a carrier takes to press the keys, ms: 500 for a wait, 300 for a tone with its gap."""
+    return sum(500 if digit == "w" else 300 for digit in digits)
+
+
+def _upper(digits: str) -> str:
+    """Keys in capitals; the pause stays a small ``w``."""
+    return digits.upper().replace("W", "w")
 
 
 def as_words(digits: str) -> str:

@@ -53,6 +53,7 @@ class CallFolder:
         self.path = root / facts.call_id
         self.fold = RecordFold(facts)
         self._recorder: TwoTrackRecorder | None = None
+        self._heard_to = 0
         self._caller_offset: int | None = None
         self._closed = False
         try:
@@ -99,7 +100,9 @@ class CallFolder:
             steps.append((JOURNAL, self._journal.flush))
         if self._recorder is not None:
             recorder = self._recorder
-            steps.append((RECORDING, lambda: recorder.close(line.length)))
+            # Times are whole ms: the last sound may end one later than the call.
+            length = max(line.length, min(self._heard_to, line.length + 1))
+            steps.append((RECORDING, lambda: recorder.close(length)))
         for name, finish in steps:
             try:
                 finish()
@@ -128,7 +131,9 @@ class CallFolder:
             self._caller_offset = None
         for effect in effects:
             if type(effect) is AudioHeard:
-                recorder.agent(max(0, effect.at - joined.at), effect.payload)
+                at = max(0, effect.at - joined.at)
+                recorder.agent(at, effect.payload)
+                self._heard_to = max(self._heard_to, at + len(effect.payload) // _BYTES_PER_MS)
 
     def _failed(self, now: int, name: str, error: OSError) -> None:
         self.fold.add(Fault(now, "storage", f"{name} could not be written: {error.strerror}"))

@@ -20,8 +20,8 @@ _log = logging.getLogger(__name__)
 ATTEMPTS = 3
 """A refusal that may pass is asked again twice, within the time the call gives a carrier."""
 RETRY_AFTER_S = 0.25
-RING_S = 30
-"""How long a transfer rings."""
+ANSWER_GRACE_S = 3
+"""How long after its ringing time a transfer's failure may be told."""
 
 
 class CarrierLeg(Protocol):
@@ -33,8 +33,11 @@ class CarrierLeg(Protocol):
     async def hang_up(self) -> str:
         """Complete the leg. Doing it twice does no harm."""
 
-    async def transfer(self, target: str) -> str:
-        """Connect the caller to ``target`` (E.164 or ``sip:``); returns when that has answered or failed."""
+    async def transfer(self, target: str, ring: float) -> str:
+        """Connect the caller to ``target`` (E.164 or ``sip:``), which rings ``ring`` seconds at most.
+
+        Returns when that has answered or failed.
+        """
 
     async def press(self, digits: str) -> str:
         """Press keys towards the far end; the stream ends and another one comes."""
@@ -49,7 +52,7 @@ class StreamOnlyLeg:
         """See `CarrierLeg`."""
         return "unavailable"
 
-    async def transfer(self, target: str) -> str:
+    async def transfer(self, target: str, ring: float) -> str:
         """See `CarrierLeg`."""
         return "unavailable"
 
@@ -107,7 +110,7 @@ class TwilioRest:
 class TwilioLeg:
     """A call's leg at Twilio.
 
-    ``call_sid`` is Twilio's name of the call. ``press_twiml(digits)`` and ``dial_twiml(target)`` write what
+    ``call_sid`` is Twilio's name of the call. ``press_twiml(digits)`` and ``dial_twiml(target, ring)`` write what
     the call follows next. Twilio tells of an answered transfer only when it is over, so one that has not
     failed when its ringing time has passed has been answered.
     """
@@ -120,7 +123,7 @@ class TwilioLeg:
         call_sid: str,
         *,
         press_twiml: Callable[[str], str],
-        dial_twiml: Callable[[str], str],
+        dial_twiml: Callable[[str, float], str],
     ) -> None:
         self._rest = rest
         self._call_sid = call_sid
@@ -136,13 +139,13 @@ class TwilioLeg:
         """See `CarrierLeg`."""
         return await self._follow(lambda: self._press_twiml(digits))
 
-    async def transfer(self, target: str) -> str:
+    async def transfer(self, target: str, ring: float) -> str:
         """See `CarrierLeg`."""
         self._dial = asyncio.get_running_loop().create_future()
         try:
-            outcome = await self._follow(lambda: self._dial_twiml(target))
+            outcome = await self._follow(lambda: self._dial_twiml(target, ring))
             if outcome == "ok":
-                outcome = await asyncio.wait_for(self._dial, RING_S + 3)
+                outcome = await asyncio.wait_for(self._dial, ring + ANSWER_GRACE_S)
         except TimeoutError:
             outcome = "ok"
         finally:

@@ -102,7 +102,7 @@ class Session:
         self._transcription = Transcription(equipment.transcribers, self.dispatch, self._tasks)
         self._generation = Generation(equipment.models, equipment.tools, self.dispatch, self._tasks)
         self._synthesis = Synthesis(equipment.voices, equipment.voice_cache, self.dispatch, self._tasks)
-        self._tools = ToolRuns(equipment.functions, self.dispatch, self._tasks)
+        self._tools = ToolRuns(equipment.tools, equipment.functions, self.dispatch, self._tasks)
         self._perform: dict[type, Callable[[Any], None]] = self._performers()
 
     def _performers(self) -> dict[type, Callable[[Any], None]]:
@@ -121,7 +121,9 @@ class Session:
             fx.SendMark: lambda effect: self._send(lambda encoder: encoder.mark(effect.name)),
             fx.SendClear: lambda _: self._send(Encoder.clear),
             fx.HangUp: lambda _: self._ask_carrier("hang_up", self.leg.hang_up),
-            fx.Transfer: lambda effect: self._ask_carrier("transfer", self.leg.transfer, effect.target),
+            fx.Transfer: lambda effect: self._ask_carrier(
+                "transfer", self.leg.transfer, effect.target, effect.ring / 1000
+            ),
             fx.SendDigits: lambda effect: self._ask_carrier("digits", self.leg.press, effect.digits),
             fx.CloseStream: lambda _: self._close_stream(),
             fx.RunTool: self._tools.run,
@@ -312,7 +314,7 @@ class Session:
             self._socket.close()
             self._socket = self._encoder = None
 
-    def _ask_carrier(self, action: str, ask: Callable[..., Any], *arguments: str) -> None:
+    def _ask_carrier(self, action: str, ask: Callable[..., Any], *arguments: Any) -> None:
         async def work() -> None:
             self.dispatch(CarrierDone(action, await ask(*arguments)))
 

@@ -15,7 +15,7 @@ from ipaddress import ip_address
 from urllib.parse import parse_qsl, urlsplit
 
 from engine.core.events import CallerHungUp
-from engine.runtime.carrier import RING_S, CarrierLeg, StreamOnlyLeg, TwilioLeg
+from engine.runtime.carrier import CarrierLeg, StreamOnlyLeg, TwilioLeg
 from engine.runtime.media_stream import MediaStream
 from engine.runtime.session import Session
 from engine.runtime.socket import MediaSocket
@@ -164,9 +164,9 @@ class TwilioDoor:
             return twilio_voice.play_digits_then_stream(digits, url, parameters)
         return twilio_voice.connect_stream(url, parameters)
 
-    def _dial_twiml(self, target: str, asked: Webhook) -> str:
+    def _dial_twiml(self, target: str, ring: float, asked: Webhook) -> str:
         action = self._base(asked) + asked.sibling("dialled")
-        return twilio_voice.redirect_dial(target, timeout=RING_S, action=action)
+        return twilio_voice.redirect_dial(target, timeout=max(1, round(ring)), action=action)
 
     def _base(self, asked: Webhook) -> str:
         return self._worker.settings.public_url or f"http://{asked.host}"
@@ -178,7 +178,7 @@ class TwilioDoor:
             self._worker.rest,
             sid,
             press_twiml=lambda digits: self._stream_twiml(call_id, asked, digits),
-            dial_twiml=lambda target: self._dial_twiml(target, asked),
+            dial_twiml=lambda target, ring: self._dial_twiml(target, ring, asked),
         )
 
     def _remember(self, sid: str, session: Session) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Self
 
@@ -131,6 +132,8 @@ class Worker:
     async def __aenter__(self) -> Self:
         if isinstance(self._agent, Agent):  # so that what is wrong with it is said now, not on the first call
             self._equip(self._outfits.of(self._agent), StreamOnlyLeg())
+            to_policy(self._agent, StreamOnlyLeg.traits)
+        _check_writable(self.settings.calls)
         if self.settings.account is not None:
             self.rest = TwilioRest(self.settings.account)
         if self._lag is not None:
@@ -246,3 +249,15 @@ class Worker:
                 raise EngineError("the Silero model is gone: pip install --no-deps silero-vad brings it")
             self._votes = VoiceVotes(SileroModel(path))
         return self._votes
+
+
+def _check_writable(calls: Path | None) -> None:
+    """Make the folder for the calls' folders. Raises `EngineError` if nothing can be written there."""
+    if calls is None:
+        return
+    try:
+        calls.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=calls):
+            pass
+    except OSError as error:
+        raise EngineError(f"the folder for calls, {calls}, cannot be written to: {error.strerror}") from None

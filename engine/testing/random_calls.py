@@ -38,7 +38,6 @@ from engine.core.events import (
     StreamLost,
     StreamOpened,
     StreamStopped,
-    ToneHeard,
     ToolFailed,
     ToolResult,
     TranscriberFailed,
@@ -198,7 +197,7 @@ class RandomEvents:
         return rng.choice((
             KeyPressed(rng.choice("0123456789*#ABCDx")), KeyPressed(""),
             MediaGap(self._media, rng.choice((0, 20, 9_000))),
-            VoiceVote(self._media, rng.random()), ToneHeard(rng.choice(("beep", "fax")), self._media),
+            VoiceVote(self._media, rng.random()),
             TurnVote(rng.choice(tuple(Vote)), rng.random()),
         ))  # fmt: skip
 

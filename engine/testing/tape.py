@@ -22,6 +22,7 @@ _SIGNS = bytes(
 )
 _QUIET = bytes((SILENCE,))
 _CERTAIN = 64
+_FRAME = 160
 """Samples that identify a place on the tape: one in 2**64 is wrong."""
 
 LEVEL = -18.3
@@ -107,14 +108,23 @@ class Tape:
             probe = min(_CERTAIN, self._piece_end(expected) - expected)
             if not probe or not self._samples.startswith(spoken[:probe], expected):
                 place = self._samples.rfind(spoken[:_CERTAIN])
-            if place < 0:
-                found.append(Cutting(None, len(signs)))
-                break
+            if place < 0:  # tones: on to where something is known again
+                unknown = self._unknown(spoken)
+                found.append(Cutting(None, unknown))
+                signs = signs[unknown:]
+                continue
             length = self._same(spoken[: self._piece_end(place) - place], place)
             found.append(Cutting(place, length))
             expected = place + length
             signs = signs[length:]
         return found
+
+    def _unknown(self, signs: bytes) -> int:
+        """How many samples pass until a whole frame of the payload was recorded."""
+        for start in range(_FRAME, len(signs), _FRAME):
+            if self._samples.rfind(signs[start : start + _CERTAIN]) >= 0:
+                return start
+        return len(signs)
 
     def _piece_end(self, place: int) -> int:
         """Where the piece at ``place`` ends: beyond it, a few samples may be the same by chance."""

@@ -69,7 +69,7 @@ def test_steady_noise_is_soon_background(gate: Callable[[], VoiceActivity]) -> N
     if gate is WebRtcGate:
         pytest.importorskip("webrtcvad")
     heard = verdicts(gate(), mulaw.encode(noisy(bytes(16000 * 10), dbfs=-35)))
-    assert not any(heard[400:])
+    assert all(voice < 0.5 for voice in heard[400:])
 
 
 @pytest.mark.parametrize("name", ["level", "webrtc"])
@@ -86,7 +86,7 @@ def test_any_length_is_taken(name: str, sizes: tuple[int, ...], recordings: list
         assert level == level_dbfs(payload)
         voices.append(voice)
         at, turn = at + len(payload), turn + 1
-    assert {0.0, 1.0} == set(voices)
+    assert min(voices) < 0.5 < max(voices) <= 1.0
     assert vad.feed(b"") == (-96.0, voices[-1])
 
 

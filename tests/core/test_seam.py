@@ -147,9 +147,9 @@ def test_the_words_are_heard_before_the_caller_is_connected() -> None:
 
 
 def test_a_transfer_that_nobody_confirms_has_failed_at_its_limit() -> None:
-    world = run_transfer(transfers(ring=6_000), ScriptedCarrier(transfer_outcome=""), 20_000)
+    world = run_transfer(transfers(ring=6_000), ScriptedCarrier(transfer_outcome=""), 30_000)
     (_, _, heard) = spoken(world)[0]
-    assert fired(world) == [("transfer", heard + 6_000)]
+    assert fired(world) == [("transfer", heard + 6_000 + 10_000)]
     assert spoken(world)[1][0] == "Nobody is there."
 
 

@@ -19,7 +19,7 @@ class Bench:
             rest,
             "CA1",
             press_twiml=lambda digits: f"press {digits}",
-            dial_twiml=lambda target: f"dial {target}",
+            dial_twiml=lambda target, ring: f"dial {target} {ring:g}",
         )
 
 
@@ -61,7 +61,7 @@ async def test_what_may_pass_is_asked_again(
 async def test_a_carrier_that_is_not_there_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(carrier, "RETRY_AFTER_S", 0)
     rest = TwilioRest(TwilioAccount(SID, TOKEN, "http://127.0.0.1:1"))
-    leg = TwilioLeg(rest, "CA1", press_twiml=str, dial_twiml=str)
+    leg = TwilioLeg(rest, "CA1", press_twiml=str, dial_twiml=lambda target, ring: target)
     assert await leg.hang_up() == "unavailable"
     await rest.close()
 
@@ -72,31 +72,31 @@ async def test_keys_are_pressed_by_new_twiml(bench: Bench) -> None:
 
 
 async def test_twiml_that_cannot_be_written_has_failed(bench: Bench) -> None:
-    def refuse(target: str) -> str:
+    def refuse(target: str, ring: float) -> str:
         raise ValueError("no such target")
 
     leg = TwilioLeg(bench.leg._rest, "CA1", press_twiml=str, dial_twiml=refuse)
-    assert await leg.transfer("nonsense") == "failed"
+    assert await leg.transfer("nonsense", 20) == "failed"
     assert bench.api.requests == []
 
 
 @pytest.mark.parametrize(("status", "outcome"), [("busy", "busy"), ("completed", "ok")])
 async def test_a_transfer_ends_as_its_dial_ends(bench: Bench, status: str, outcome: str) -> None:
-    transferring = asyncio.ensure_future(bench.leg.transfer("+15550123"))
+    transferring = asyncio.ensure_future(bench.leg.transfer("+15550123", 20))
     await bench.api.asked.wait()
     bench.leg.dial_ended(status)
     assert await transferring == outcome
-    assert bench.api.requests[0][1] == {"Twiml": "dial +15550123"}
+    assert bench.api.requests[0][1] == {"Twiml": "dial +15550123 20"}
 
 
 async def test_a_transfer_that_rang_out_of_time_without_failing_was_answered(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(carrier, "RING_S", -2.99)
-    assert await bench.leg.transfer("+15550123") == "ok"
+    monkeypatch.setattr(carrier, "ANSWER_GRACE_S", -19.99)
+    assert await bench.leg.transfer("+15550123", 20) == "ok"
     bench.leg.dial_ended("busy")
 
 
 async def test_a_transfer_that_twilio_refuses_has_failed_at_once(bench: Bench) -> None:
     bench.api.statuses = [400]
-    assert await bench.leg.transfer("+15550123") == "failed"
+    assert await bench.leg.transfer("+15550123", 20) == "failed"
