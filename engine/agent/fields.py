@@ -73,7 +73,11 @@ Texts = Annotated[tuple[str, ...], Strict(False), BeforeValidator(_without_blank
 TextsOrNone = Annotated[tuple[str, ...] | None, Strict(False), BeforeValidator(_without_blanks)]
 
 
-def seconds(path: str, meaning: str, *, ge: float = 0, le: float | None = None) -> Any:
+LONGEST = 7 * 24 * 3600.0
+"""s; no clock of a call is set to more than a week."""
+
+
+def seconds(path: str, meaning: str, *, ge: float = 0, le: float = LONGEST) -> Any:
     """A duration in seconds that sets the policy field at ``path`` (whole milliseconds)."""
     return _declare(path, meaning, "s", MS, ge=ge, le=le)
 

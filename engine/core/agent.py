@@ -39,7 +39,7 @@ from engine.core.notes import (
 )
 from engine.core.playout import BYTES_PER_MS, Playout
 from engine.core.policy import Alternatives
-from engine.core.replies import Kind, Piece, Reply, Status
+from engine.core.replies import Kind, Piece, Reply
 from engine.core.speakable import is_speakable
 from engine.core.step import Step
 from engine.core.vendors import Vendors
@@ -175,7 +175,6 @@ class Agent:
     def choose(self, step: Step) -> None:
         """The draft is the answer: it gets its mouth and its hands."""
         assert self.live is not None
-        self.live.status = Status.CHOSEN
         self.live.chosen = True
         step.emit(ReplyChosen(step.now, self.live.id))
         self.arm_filler(step)
@@ -217,7 +216,6 @@ class Agent:
     def _end(self, step: Step, how: Cut, heard: str, failed: str = "") -> None:
         assert self.live is not None
         reply, self.live = self.live, None
-        reply.status = Status.ENDED
         self._asking = False
         for alarm in (ALARM, FILLER, HEDGE):
             step.deadlines.cancel(alarm)
@@ -410,11 +408,10 @@ class Agent:
         self._ask_voice(step, reply)
         if reply.voiced:
             self.playout.finish()
-        if self.mouth_open and reply.status is not Status.DRAFT and not self.playout.paused:
+        if self.mouth_open and reply.chosen and not self.playout.paused:
             sent = self.playout.sent
             self.playout.pump(step)
             if self.playout.sent > sent == 0:
-                reply.status = Status.SPEAKING
                 self._stage(step, "first_sent")
         if self.playout.done:
             heard = self.playout.heard > 0
@@ -424,7 +421,7 @@ class Agent:
 
     def _deliver(self, step: Step, reply: Reply) -> None:
         """A reply in text: what is written is what reaches the other side."""
-        if reply.text_done and reply.status is not Status.DRAFT:
+        if reply.text_done and reply.chosen:
             self._end(step, Cut.DONE if reply.text else Cut.DROPPED, reply.text)
         else:
             self._watch(step, reply)
@@ -432,7 +429,7 @@ class Agent:
     def _ask_voice(self, step: Step, reply: Reply) -> None:
         while (index := reply.next_piece()) is not None:
             ahead = self.playout.unheard >= step.policy.playout.voice_ahead
-            if ahead or reply.voicing is not None or (reply.status is Status.DRAFT and index > 0):
+            if ahead or reply.voicing is not None or (not reply.chosen and index > 0):
                 return
             piece = reply.pieces[index]
             piece.asked = True

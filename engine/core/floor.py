@@ -20,7 +20,7 @@ from engine.core.events import FinalWords
 from engine.core.hands import Hands
 from engine.core.line import Line
 from engine.core.notes import MessageAdded, TurnAmended, TurnEnded, WordsRecognised
-from engine.core.replies import Kind, Reply, Status
+from engine.core.replies import Kind, Reply
 from engine.core.step import Step
 from engine.core.words import strip_phrases, words_of
 
@@ -78,7 +78,7 @@ class Floor:
         reply = self._agent.live
         if reply is None or not caller.burst:
             return
-        if reply.status is Status.DRAFT:
+        if not reply.chosen:
             if caller.speaking:
                 self._drop(step, reply)
         elif self._noise or not self._interruptible(step, reply):
@@ -131,7 +131,7 @@ class Floor:
     def silence_agent(self, step: Step, why: str) -> None:
         """Something other than sound interrupts: a key, or a text from outside."""
         reply = self._agent.live
-        if reply is not None and (reply.status is Status.DRAFT or self._interruptible(step, reply)):
+        if reply is not None and (not reply.chosen or self._interruptible(step, reply)):
             self._stop(step, why)
 
     def expire_hold(self, step: Step) -> None:
@@ -290,14 +290,14 @@ class Floor:
         if turn.opened_at is not None and turn.voiced < step.policy.turns.shortest_turn:
             return True
         reply = self._agent.live
-        if (reply is None or reply.status is Status.DRAFT) and self._line.leaving is None:
+        if (reply is None or not reply.chosen) and self._line.leaving is None:
             return False
         return self._meaning(step, turn.text) is Means.LISTENING
 
     def _no_turn(self, step: Step, why: str) -> None:
         """What the caller did was no turn: everything goes on as if it had not been."""
         reply = self._agent.live
-        if reply is not None and reply.status is Status.DRAFT:
+        if reply is not None and not reply.chosen:
             self._drop(step, reply)
         self._bargein.resume(step, why)
         if self._owed:
@@ -307,7 +307,7 @@ class Floor:
     def turn(self, step: Step, text: str) -> None:
         """The caller has said ``text``: it joins the conversation and is answered, now or when it can be."""
         reply = self._agent.live
-        drafted = reply is not None and reply.status is Status.DRAFT
+        drafted = reply is not None and not reply.chosen
         self.pending = True
         self._owed = False
         if self._greets_back(step, text):
@@ -373,7 +373,7 @@ class Floor:
         turns = step.policy.turns
         text = " ".join(part for part in (self._conversation.open_turn, turn.text) if part)
         reply = self._agent.live
-        if reply is not None and reply.status is Status.DRAFT and reply.draft_text != text:
+        if reply is not None and not reply.chosen and reply.draft_text != text:
             self._drop(step, reply)
             reply = None
         if not turns.drafts or reply is not None or turn.drafts >= turns.drafts_per_turn:
@@ -387,7 +387,7 @@ class Floor:
 
     def _drop(self, step: Step, reply: Reply) -> None:
         """Stop a reply for good. A caller's turn that it was to answer, unheard, is still owed an answer."""
-        if reply.kind is Kind.ANSWER and reply.status is not Status.DRAFT and not self._agent.audible:
+        if reply.kind is Kind.ANSWER and reply.chosen and not self._agent.audible:
             self._owed = True
         self._hands.dropped(step, reply)
         self._agent.cut(step)
@@ -410,7 +410,7 @@ class Floor:
         turn = self._caller.turn
         if reply is None:
             return
-        if reply.status is Status.DRAFT:
+        if not reply.chosen:
             if turn.text and not reply.draft_text.endswith(turn.text):
                 self._drop(step, reply)
             return

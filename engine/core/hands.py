@@ -12,7 +12,7 @@ from engine.core.events import ModelToolCall
 from engine.core.line import Line
 from engine.core.notes import Cut, EndReason, Fault
 from engine.core.policy import Carrier, ToolKind
-from engine.core.replies import Leave, Piece, Reply, Status
+from engine.core.replies import Leave, Piece, Reply
 from engine.core.step import Step
 from engine.core.tools import HANG_UP, SEND_DIGITS, TRANSFER, Tools, arguments_of
 
@@ -51,7 +51,7 @@ class Hands:
             return
         request = ToolRequest(event.tool_call, event.name, event.arguments)
         reply.round.append(request)
-        draft = reply.status is Status.DRAFT
+        draft = not reply.chosen
         if draft and self._tools.kind(event.name) is not ToolKind.READ:
             reply.held_back.append(request)
         elif self._tools.kind(event.name) is None or event.name in (HANG_UP, TRANSFER, SEND_DIGITS):

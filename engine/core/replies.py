@@ -1,4 +1,4 @@
-"""One reply's life: draft, chosen, speaking, done, cut or dropped; its pieces and what of them was heard."""
+"""One thing that the agent says: its pieces, and which of their words were heard."""
 
 from __future__ import annotations
 
@@ -33,16 +33,6 @@ class Kind(StrEnum):
     """To a caller whom a failed transfer gave back."""
 
 
-class Status(StrEnum):
-    """Where a reply is in its life."""
-
-    DRAFT = "draft"
-    """Made in a pause of the caller; it has no mouth and no hands until it is chosen."""
-    CHOSEN = "chosen"
-    SPEAKING = "speaking"
-    ENDED = "ended"
-
-
 @dataclass(frozen=True, slots=True)
 class Leave:
     """What follows when the reply has been heard: the call ends for ``reason``, or moves to ``transfer``."""
@@ -74,7 +64,6 @@ class Reply:
     ) -> None:
         self.id = reply_id
         self.kind = kind
-        self.status = Status.DRAFT if draft else Status.CHOSEN
         self.pieces: list[Piece] = []
         self.attempts: dict[int, int] = {}
         """The requests to the model that may still answer: attempt -> vendor. Text of another one is late."""
@@ -90,6 +79,7 @@ class Reply:
         self.model_done = False
         """The model has said all of this round."""
         self.chosen = not draft
+        """It may be heard and may act; a draft, made in a pause of the caller, may do neither."""
         self.round_written = False
         """The round's tool calls are part of the conversation."""
         self.rounds = 0

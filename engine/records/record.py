@@ -15,7 +15,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from engine.core.effects import Effect, FeedTranscriber
-from engine.core.events import Created, Event
+from engine.core.events import Created, Event, MediaGap
 from engine.core.notes import Closed, EndReason, ModelUsed, Note, VoiceUsed
 from engine.errors import EngineError
 from engine.observe.journal import JournalHead, read_head, read_steps
@@ -169,6 +169,13 @@ class UsageRecord(_Part):
     transcriber_seconds: float
 
 
+class StreamRecord(_Part):
+    """What the carrier's stream of the caller lost, by its own clock."""
+
+    gaps: int
+    missing_ms: int
+
+
 class CallRecord(_Part):
     """All there is to say about one call. ``joined``, ``ended`` and ``end`` are None until they happen."""
 
@@ -191,6 +198,7 @@ class CallRecord(_Part):
     clocks: list[ClockRecord]
     tools: list[ToolRecord]
     usage: UsageRecord
+    stream: StreamRecord
     configuration: dict[str, Any]
     metadata: dict[str, Any]
     files: list[str]
@@ -207,11 +215,15 @@ class RecordFold:
         self._direction = "inbound"
         self._requests = self._input_tokens = self._output_tokens = self._characters = 0
         self._fed = 0
+        self._gaps = self._missing_ms = 0
 
     def step(self, event: Event | None, effects: Sequence[Effect]) -> None:
         """Take one step of the call."""
         if type(event) is Created:
             self._direction = event.direction
+        elif type(event) is MediaGap:
+            self._gaps += 1
+            self._missing_ms += event.duration
         for effect in effects:
             if type(effect) is FeedTranscriber:
                 self._fed += len(effect.payload)
@@ -265,6 +277,7 @@ class RecordFold:
                 voice_characters=self._characters,
                 transcriber_seconds=self._fed / _BYTES_PER_SECOND,
             ),
+            stream=StreamRecord(gaps=self._gaps, missing_ms=self._missing_ms),
             configuration=dict(facts.configuration),
             metadata=dict(facts.metadata),
             files=list(files),

@@ -10,7 +10,7 @@ from engine.audio.level import EchoFloor
 from engine.core.events import SpokenWord
 from engine.core.playout import Playout
 from engine.core.policy import Policy
-from engine.core.replies import Kind, Reply, Status
+from engine.core.replies import Kind, Reply
 
 MS = 8
 SOUND = b"\x10" * MS
@@ -144,6 +144,5 @@ def test_a_fixed_text_loses_its_markup_and_is_complete() -> None:
 
 
 def test_a_reply_starts_as_a_draft_or_chosen() -> None:
-    assert Reply(1, Kind.ANSWER, Policy(), draft=True).status is Status.DRAFT
     assert not Reply(1, Kind.ANSWER, Policy(), draft=True).chosen
-    assert Reply(1, Kind.ANSWER, Policy()).status is Status.CHOSEN
+    assert Reply(1, Kind.ANSWER, Policy()).chosen
