@@ -110,8 +110,8 @@ class TwilioRest:
 class TwilioLeg:
     """A call's leg at Twilio.
 
-    ``call_sid`` is Twilio's name of the call. ``press_twiml(digits)`` and ``dial_twiml(target, ring)`` write what
-    the call follows next. Twilio tells of an answered transfer only when it is over, so one that has not
+    ``call_sid`` is Twilio's name of the call. ``press_twiml(digits)`` and ``dial_twiml(target, ring)`` write
+    what the call follows next. Twilio tells of an answered transfer only when it is over, so one that has not
     failed when its ringing time has passed has been answered.
     """
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pydantic.main import IncEx
 
 from engine.agent import Agent
+from engine.agent.fields import told
 from engine.providers.contracts import LanguageModel, ToolSpec, Transcriber, Voice
 from engine.runtime.registry import Providers, build, load_tools, tool_specs
 from engine.runtime.tool_runs import ToolFunction
@@ -16,14 +17,19 @@ from engine.runtime.voice_cache import VoiceCache
 
 _log = logging.getLogger(__name__)
 
+
+def _made_of(role: str) -> set[str]:
+    """The fields of a role's group that make the provider; those that set the call's policy do not."""
+    group = type(getattr(Agent(), role))
+    return {name for name, info in group.model_fields.items() if not told(info).get("policy")}
+
+
 _SHARED: Mapping[str, IncEx | bool] = {
     "language": True,
-    "transcriber": True,
-    "model": True,
-    "voice": True,
+    **{role: _made_of(role) for role in ("transcriber", "model", "voice")},
     "turns": {"voice_activity"},
 }
-"""The fields of an agent that its providers are made of."""
+"""The fields of an agent that its providers are made of. What differs from call to call is not among them."""
 
 
 @dataclass(frozen=True, slots=True)

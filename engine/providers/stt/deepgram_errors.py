@@ -8,6 +8,8 @@ None of the errors holds the key, nor the request that held it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import aiohttp
 
 from engine.providers.contracts import ProviderError
@@ -30,7 +32,8 @@ _WORTH_RETRYING = {408, 425, 429}
 
 def refused(error: aiohttp.WSServerHandshakeError) -> ProviderError:
     """A handshake that was answered with a status other than 101."""
-    status, headers = error.status, error.headers or {}
+    status = error.status
+    headers: Mapping[str, str] = error.headers or {}
     reason = _STATUSES.get(status)
     if reason is None:
         reason = (
