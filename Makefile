@@ -31,7 +31,7 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable ".[server,local,silero,examples,dev]"
+	$(BIN)/python -m pip install --quiet --editable ".[server,local,silero,openai,examples,dev]"
 	$(BIN)/python -m pip install --quiet --no-deps "$(SILERO)"
 	@touch $@ $(VENV)/.demo
 

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from engine.agent.fields import Group, told
 from engine.agent.phrases import phrase_key
-from engine.agent.providers import unused_options
 from engine.agent.templates import is_variable_name, syntax_problem
+from engine.agent.vendor_checks import vendor_problems
 from engine.core.policy import Speaker, StepEnding
-from engine.core.words import base_language
 
 if TYPE_CHECKING:
     from engine.agent.model import Agent
@@ -23,7 +22,8 @@ def problems_of(agent: Agent) -> Iterator[str]:
     yield from _templates(agent, "")
     yield from _history(agent)
     yield from _opening(agent)
-    yield from _providers(agent)
+    yield from vendor_problems(agent)
+    yield from _fillers(agent)
     yield from _turns(agent)
     yield from _idle(agent)
     for name, count in Counter(tool.name for tool in agent.tools).items():
@@ -95,18 +95,7 @@ def _opening(agent: Agent) -> Iterator[str]:
         yield "opening.fallback_after needs opening.fallback_message or opening.fallback_prompt"
 
 
-def _providers(agent: Agent) -> Iterator[str]:
-    yield from unused_options("transcriber", agent.transcriber)
-    yield from unused_options("model", agent.model)
-    yield from unused_options("voice", agent.voice)
-    if base_language(agent.language) != "en":
-        if agent.transcriber.vendor == "pocketsphinx":
-            yield (
-                f"transcriber.vendor must be 'none' (or be passed by your program) for language"
-                f" '{agent.language}': pocketsphinx understands English only"
-            )
-        if agent.voice.vendor == "flite":
-            yield f"voice.vendor must be 'espeak' for language '{agent.language}': flite speaks English only"
+def _fillers(agent: Agent) -> Iterator[str]:
     if agent.model.filler_after is not None and not agent.model.fillers:
         yield "model.fillers must hold at least one text when model.filler_after is set"
     if agent.model.fillers and agent.model.filler_after is None:

@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from engine.agent.problems import InvalidAgent, sentences
+from engine.agent.problems import LONGEST, InvalidAgent, sentences
 from engine.core.policy import Policy
 
 MS = 1_000
@@ -71,10 +71,6 @@ def _without_blanks(value: Any) -> Any:
 SecondsOrNever = Annotated[float | None, BeforeValidator(_number_or_never)]
 Texts = Annotated[tuple[str, ...], Strict(False), BeforeValidator(_without_blanks)]
 TextsOrNone = Annotated[tuple[str, ...] | None, Strict(False), BeforeValidator(_without_blanks)]
-
-
-LONGEST = 7 * 24 * 3600.0
-"""s; no clock of a call is set to more than a week."""
 
 
 def seconds(path: str, meaning: str, *, ge: float = 0, le: float = LONGEST) -> Any:

@@ -114,11 +114,22 @@ def _yaml(file: Path, written: str) -> Any:
 def _anchored(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The data with relative file names made absolute, from the agent file's folder."""
     for group, name in _FILE_FIELDS:
-        fields = data.get(group)
-        value = fields.get(name) if isinstance(fields, dict) else None
-        if isinstance(fields, dict) and isinstance(value, str) and Path(value).name and _is_path(value):
-            data = {**data, group: {**fields, name: str((folder / value).resolve())}}
+        if isinstance(fields := data.get(group), dict):
+            fields = _with_file(fields, name, folder)
+            if isinstance(others := fields.get("alternatives"), list):
+                others = [
+                    _with_file(each, name, folder) if isinstance(each, dict) else each for each in others
+                ]
+                fields = {**fields, "alternatives": others}
+            data = {**data, group: fields}
     return data
+
+
+def _with_file(fields: dict[str, Any], name: str, folder: Path) -> dict[str, Any]:
+    value = fields.get(name)
+    if isinstance(value, str) and Path(value).name and _is_path(value):
+        return {**fields, name: str((folder / value).resolve())}
+    return fields
 
 
 def _is_path(value: str) -> bool:

@@ -14,7 +14,7 @@ from engine.agent.fields import Group, dial, option, text, told
 from engine.agent.languages import check_language
 from engine.agent.phrases import always_interrupt, never_interrupt
 from engine.agent.problems import InvalidAgent
-from engine.agent.providers import Model, Transcriber, Voice
+from engine.agent.providers import Model, Transcriber, VendorGroup, Voice
 from engine.agent.templates import fill, missing_names
 from engine.agent.tools import Tool
 from engine.agent.turns import Turns
@@ -54,7 +54,7 @@ class Agent(Group):
         (), "A conversation that this call carries on."
     )
     variables: dict[str, str] = option({}, "Values for {{name}} in texts; a call may bring its own.")
-    language: str = dial("language", "BCP-47 tag of the language spoken, 16 characters at most.")
+    language: str = dial("language", "BCP-47 tag of the language spoken, 16 characters at most; or 'multi'.")
     medium: Literal["voice", "text"] = dial(
         "medium", "'voice' speaks; 'text' only writes, until the medium is changed in the call."
     )
@@ -117,7 +117,19 @@ def effective(agent: Agent) -> dict[str, Any]:
         turns["never_interrupt"] = list(never_interrupt(agent.language))
     if turns["always_interrupt"] is None:
         turns["always_interrupt"] = list(always_interrupt(agent.language))
+    for group in (agent.transcriber, agent.model, agent.voice):
+        _name_usual(group, data[group.role])
     return data
+
+
+def _name_usual(group: VendorGroup, data: dict[str, Any]) -> None:
+    """Write the vendor's usual model and voice where none is named, in the alternatives too."""
+    if not group.model:
+        data["model"] = group.listed.models[0].name
+    if group.listed.voices and not data["voice"]:
+        data["voice"] = group.listed.voices[0]
+    for other, its_data in zip(getattr(group, "alternatives", ()), data.get("alternatives", ()), strict=True):
+        _name_usual(other, its_data)
 
 
 def _changed(group: Group, changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from engine.catalogue import MULTI
 from engine.core.words import base_language, words_of
 
 _SOUNDS = (
@@ -87,13 +88,25 @@ _ALWAYS: Mapping[str, tuple[str, ...]] = {
 
 
 def never_interrupt(language: str) -> tuple[str, ...]:
-    """What only says "I am listening" in the language of a BCP-47 tag; mere sounds where it is unknown."""
-    return _SOUNDS + _NEVER.get(base_language(language), ())
+    """What only says "I am listening" in the language of a BCP-47 tag; mere sounds where it is unknown.
+
+    Of ``multi``, what does so in any language.
+    """
+    return _SOUNDS + _of(_NEVER, language)
 
 
 def always_interrupt(language: str) -> tuple[str, ...]:
-    """What stops the agent whatever else is said, in the language of a BCP-47 tag; nothing where unknown."""
-    return _ALWAYS.get(base_language(language), ())
+    """What stops the agent whatever else is said, in the language of a BCP-47 tag; nothing where unknown.
+
+    Of ``multi``, what does so in any language.
+    """
+    return _of(_ALWAYS, language)
+
+
+def _of(lists: Mapping[str, tuple[str, ...]], language: str) -> tuple[str, ...]:
+    if language == MULTI:
+        return tuple(dict.fromkeys(phrase for phrases in lists.values() for phrase in phrases))
+    return lists.get(base_language(language), ())
 
 
 def phrase_key(phrase: str) -> str:

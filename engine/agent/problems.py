@@ -13,6 +13,8 @@ from pydantic_core import ErrorDetails
 
 from engine.errors import EngineError
 
+LONGEST = 7 * 24 * 3600.0
+"""Seconds; no clock of a call is set to more than a week."""
 SHORTEST = 0.001
 """Seconds: the core counts whole milliseconds, so this is the least that is more than nothing."""
 
@@ -94,6 +96,8 @@ def _range(info: FieldInfo | None, detail: ErrorDetails) -> str:
     for bound in info.metadata if info else ():
         low = bound.ge if isinstance(bound, annotated_types.Ge) else low
         high = bound.le if isinstance(bound, annotated_types.Le) else high
+    if high == LONGEST and "greater" in detail["type"]:
+        high = None  # a week bounds every duration; nobody who is too low wants to know
     if low is not None and high is not None:
         return f"between {low:g} and {high:g}"
     if low is None and high is None:

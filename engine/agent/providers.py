@@ -1,31 +1,96 @@
-"""Who listens, thinks and speaks for the agent: the vendors that are built in, and their options.
+"""Who listens, thinks and speaks for the agent, with what options, and who else if they fail.
 
-An option that the chosen vendor does not have is refused, never ignored.
+Which vendors, models, voices and options there are stands in `engine.catalogue`; an option that the chosen
+vendor or model does not have is refused (`engine.agent.vendor_checks`), never ignored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
+
+from pydantic import Strict, field_validator
 
 from engine.agent.fields import Group, SecondsOrNever, Texts, dial, option, seconds, text
-from engine.agent.problems import SHORTEST
+from engine.agent.languages import check_language
+from engine.agent.problems import SHORTEST, InvalidAgent, closest, either
+from engine.catalogue import CATALOGUE, MODEL, TRANSCRIBER, VOICE, Vendor
+from engine.settings import address_problem
 
 AUTOMATIC = "auto"
 """The grammar that the agent's playbook makes of itself."""
 
 
-class Transcriber(Group):
-    """Who turns the caller's speech into words."""
+class VendorGroup(Group):
+    """A vendor of one role and its options. Fields that are not its own stay at their defaults."""
 
-    vendor: Literal["pocketsphinx", "none"] = option(
+    role: ClassVar[str]
+    if TYPE_CHECKING:  # each role declares them with a default and a description of its own
+        vendor: str
+        model: str
+
+    unlisted: bool = option(
+        False, "Take names that the engine's catalogue does not list, such as a voice or model of your own."
+    )
+
+    @field_validator("vendor", check_fields=False)
+    @classmethod
+    def _known_vendor(cls, vendor: str) -> str:
+        known = CATALOGUE[cls.role]
+        if vendor not in known:
+            hint = closest(vendor, known)
+            raise ValueError(
+                f"must be {either(known)}, not {vendor!r}" + (f": did you mean '{hint}'?" if hint else "")
+            )
+        return vendor
+
+    @field_validator("language", check_fields=False)
+    @classmethod
+    def _known_language(cls, language: str) -> str:
+        return check_language(language) if language else ""
+
+    @property
+    def listed(self) -> Vendor:
+        """The vendor's entry in the catalogue."""
+        return CATALOGUE[self.role][self.vendor]
+
+
+class TranscriberVendor(VendorGroup):
+    """A vendor that turns the caller's speech into words."""
+
+    role: ClassVar[str] = TRANSCRIBER
+
+    vendor: str = option(
         "pocketsphinx",
         "'pocketsphinx' understands English on this machine, as far as a grammar describes what callers say;"
-        " 'none' hears keys and typed text only.",
+        " 'deepgram' (nova) and 'deepgram-flux' (hears turns by itself) are hosted; 'none' hears keys and"
+        " typed text only.",
+    )
+    model: str = option("", "Model of a hosted vendor. Empty: its usual one.")
+    language: str = option("", "What it understands, if not the agent's language; 'multi' for several.")
+    keywords: Texts = option(
+        (), "Words to favour, such as names, with a weight where wanted ('Voyager:2'). Deepgram nova-2."
+    )
+    keyterms: Texts = option((), "Words and phrases to favour. Deepgram nova-3 and Flux.")
+    endpointing: float | None = option(
+        None, "Silence after which Deepgram makes words final. Not set: 0.3 seconds.", unit="s"
+    )
+    smart_format: bool = option(False, "Deepgram writes dates, amounts and the like in their usual form.")
+    numerals: bool = option(False, "Deepgram writes numbers as digits.")
+    profanity_filter: bool = option(False, "Deepgram leaves swear words out.")
+    mip_opt_out: bool = option(False, "Deepgram must not keep the audio to improve its models.")
+    eager_eot_threshold: float | None = option(
+        None, "Confidence from which Flux says that a turn may be over. Not set: 0.5."
+    )
+    eot_threshold: float | None = option(
+        None, "Confidence from which Flux says that a turn is over. Not set: 0.7."
+    )
+    eot_timeout: float | None = option(
+        None, "Silence after which Flux says so anyway. Not set: 5 seconds.", unit="s"
     )
     grammar: str = option(
         AUTOMATIC,
-        "What callers may say: 'auto' takes it from the playbook; else the path of a JSGF file.",
+        "What callers may say to pocketsphinx: 'auto' takes it from the model's playbook; else a playbook's"
+        " name, or the path of a JSGF file.",
     )
     reject_below: float | None = option(
         None,
@@ -38,19 +103,62 @@ class Transcriber(Group):
     )
 
 
-class Model(Group):
-    """Who decides what the agent says."""
+class Transcriber(TranscriberVendor):
+    """Who turns the caller's speech into words."""
 
-    vendor: Literal["playbook"] = option(
-        "playbook", "'playbook' follows a written file: rules, slots and lines. It needs no network."
+    alternatives: Annotated[tuple[TranscriberVendor, ...], Strict(False)] = option(
+        (), "Who takes over when it fails, in order; each with a vendor and options of its own."
+    )
+
+
+class ModelVendor(VendorGroup):
+    """A vendor that decides what the agent says."""
+
+    role: ClassVar[str] = MODEL
+
+    vendor: str = option(
+        "playbook",
+        "'playbook' follows a written file: rules, slots and lines, on this machine; 'openai' is the chat"
+        " completions of OpenAI or of any server like it, 'openai-responses' the newer API.",
     )
     playbook: str = option(
         "", "Name of a playbook that comes with the engine, or the path of your own. Vendor 'playbook'."
     )
+    model: str = option("", "Model of a hosted vendor. Empty: its usual one.")
     temperature: float | None = option(
-        None, "How freely the model varies, for a vendor that samples its words.", ge=0.0, le=2.0
+        None, "How freely the model varies, 0 to 2. Not set: the model's own. Not for reasoning models."
     )
-    max_tokens: int | None = option(None, "Most tokens of one reply, for a vendor that counts them.", ge=1)
+    max_tokens: int | None = option(None, "Most tokens of one reply. Not set: the model's own limit.")
+    reasoning_effort: str | None = option(
+        None, "How long a reasoning model thinks: 'none' to 'xhigh'; little is right for a telephone."
+    )
+    base_url: str = option(
+        "",
+        "A server of your own that speaks OpenAI's API (Ollama, vLLM, llama.cpp), up to '/v1'; it may have"
+        " any model. Empty: OPENAI_BASE_URL, else OpenAI.",
+    )
+    key_variable: str = option(
+        "", "Environment variable with the key of that server, ending in _API_KEY. Empty: it needs none."
+    )
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_address(cls, url: str) -> str:
+        if problem := address_problem(url):
+            raise ValueError(problem)
+        return url.rstrip("/")
+
+    @field_validator("key_variable")
+    @classmethod
+    def _names_a_key(cls, name: str) -> str:
+        if name and not (name.endswith("_API_KEY") and name.isidentifier()):
+            raise ValueError(f"must be the name of a variable that ends in _API_KEY, not {name!r}")
+        return name
+
+
+class Model(ModelVendor):
+    """Who decides what the agent says."""
+
     first_text_timeout: float = seconds(
         "replies.first_text",
         "From asking the model to its first speakable text; then the next attempt starts.",
@@ -72,24 +180,48 @@ class Model(Group):
         ge=SHORTEST,
     )
     fillers: Texts = text("replies.fillers", "The fillers, such as 'One moment.'; one of them each time.")
+    alternatives: Annotated[tuple[ModelVendor, ...], Strict(False)] = option(
+        (), "Who takes over when it fails, in order; each with a vendor and options of its own."
+    )
 
 
-class Voice(Group):
-    """Who speaks the agent's words."""
+class VoiceVendor(VendorGroup):
+    """A vendor that speaks the agent's words."""
 
-    vendor: Literal["espeak", "flite"] = option(
+    role: ClassVar[str] = VOICE
+
+    vendor: str = option(
         "espeak",
         "'espeak' speaks every language of the agent at once and sounds like a machine; 'flite' is English"
-        " only, easier on the ear, and a program that has to be installed.",
+        " only, easier on the ear, and a program that has to be installed; 'elevenlabs', 'playht' and"
+        " 'openai' are hosted.",
     )
     voice: str = option(
         "",
-        "A voice of the vendor: an espeak variant such as 'f3', a flite voice such as 'slt'. Empty: its own.",
+        "A voice of the vendor: an espeak variant such as 'f3', a flite voice such as 'slt', an ElevenLabs"
+        " voice id, a name. Empty: its usual one.",
     )
-    speed: float = option(1.0, "Factor on the vendor's normal speed: 2 is twice as fast.", ge=0.5, le=5.0)
-    pitch: int | None = option(
-        None, "Espeak's pitch, 0 to 99; higher is higher. Not set: the vendor's own.", ge=0, le=99
+    model: str = option("", "Model of a hosted vendor. Empty: its usual one.")
+    language: str = option("", "What it speaks, if not the agent's language; 'multi': as the text is.")
+    speed: float = option(1.0, "Factor on the vendor's normal speed: 2 is twice as fast.")
+    pitch: int | None = option(None, "Espeak's pitch, 0 to 99; higher is higher. Not set: the vendor's own.")
+    stability: float | None = option(None, "ElevenLabs: 0 varies most, 1 is most even. Not set: its own.")
+    similarity_boost: float | None = option(
+        None, "ElevenLabs: how close to the original voice, 0 to 1. Not set: its own."
     )
+    style: float | None = option(None, "ElevenLabs: exaggeration of the style, 0 to 1. Not set: its own.")
+    use_speaker_boost: bool | None = option(None, "ElevenLabs: more like the speaker. Not set: its own.")
+    style_guidance: float | None = option(None, "PlayHT: strength of the emotion, 1 to 30. Not set: its own.")
+    temperature: float | None = option(None, "PlayHT: variation of the voice, 0 to 2. Not set: its own.")
+    text_guidance: float | None = option(
+        None, "PlayHT: how closely speech keeps to the text, 1 to 2. Not set: its own."
+    )
+    instructions: str | None = option(None, "OpenAI: in words, how to speak. Not for the tts-1 models.")
+
+
+class Voice(VoiceVendor):
+    """Who speaks the agent's words."""
+
     first_audio_timeout: float = seconds(
         "replies.first_audio",
         "From asking the voice to its first sound; then the next attempt starts.",
@@ -98,20 +230,35 @@ class Voice(Group):
     gap_timeout: float = seconds(
         "replies.audio_gap", "Longest gap in the voice's sound while more is due.", ge=SHORTEST
     )
+    alternatives: Annotated[tuple[VoiceVendor, ...], Strict(False)] = option(
+        (), "Who takes over when it fails, in order; each with a vendor and options of its own."
+    )
 
 
-_ONLY: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "transcriber": dict.fromkeys(("grammar", "reject_below", "pronunciations"), ("pocketsphinx",)),
-    "model": {"playbook": ("playbook",), "temperature": (), "max_tokens": ()},
-    "voice": {"pitch": ("espeak",)},
-}
-"""Options that not every vendor of the role has, and the vendors that have them."""
+_NOT_OPTIONS = frozenset({"unlisted", "vendor", "model", "voice", "language", "alternatives"})
+_OF_A_VENDOR = (TranscriberVendor, ModelVendor, VoiceVendor)
 
 
-def unused_options(role: str, group: Transcriber | Model | Voice) -> list[str]:
-    """A sentence for each option that was set and that the group's vendor does not have."""
-    return [
-        f"{role}.{name} is not an option of '{group.vendor}': leave it out"
-        for name, vendors in _ONLY[role].items()
-        if group.vendor not in vendors and getattr(group, name) != type(group).model_fields[name].default
-    ]
+def options_of(group: VendorGroup) -> dict[str, Any]:
+    """The vendor's options in a group, by name, those at their defaults too."""
+    own = next(kind for kind in _OF_A_VENDOR if isinstance(group, kind))
+    return {name: getattr(group, name) for name in own.model_fields if name not in _NOT_OPTIONS}
+
+
+_G = TypeVar("_G", Transcriber, Model, Voice)
+
+
+def with_vendor(group: _G, vendor: str) -> _G:
+    """The group with another vendor at its usual settings; what is not the vendor's (deadlines) stays."""
+    if vendor == group.vendor:
+        return group
+    own = next(kind for kind in _OF_A_VENDOR if isinstance(group, kind))
+    kept = {
+        name: getattr(group, name)
+        for name in type(group).model_fields
+        if name not in own.model_fields and name != "alternatives"
+    }
+    try:
+        return type(group).model_validate({**kept, "vendor": vendor})
+    except InvalidAgent as error:
+        raise InvalidAgent(f"{group.role}.{problem}" for problem in error.problems) from None

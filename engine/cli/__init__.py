@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from engine.cli import demo, replay, serve
+from engine.cli import check, demo, replay, serve
 
 app = typer.Typer(
     help="A real-time telephony media engine: a phone call in, a conversation out.",
@@ -15,4 +15,5 @@ app = typer.Typer(
 
 app.command("demo", context_settings={"allow_extra_args": True})(demo.demo)
 app.command("serve")(serve.serve)
+app.command("check")(check.check)
 app.command("replay")(replay.replay)

@@ -10,7 +10,7 @@ import typer
 
 from engine.agent import load_agent
 from engine.core.notes import EndReason
-from engine.demo.call import hold_call
+from engine.demo.call import hold_call, with_vendors
 from engine.demo.script import built_in, of_files
 from engine.errors import EngineError
 from engine.observe.live import LiveView
@@ -33,18 +33,23 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder in which the call gets a folder with its files.")] = Path(
         "calls"
     ),
+    stt: Annotated[str, typer.Option(help="Another transcriber than the agent's, such as deepgram.")] = "",
+    llm: Annotated[str, typer.Option(help="Another language model, such as openai.")] = "",
+    tts: Annotated[str, typer.Option(help="Another voice, such as elevenlabs.")] = "",
     limit: Annotated[float, typer.Option(help="Seconds after which the caller hangs up.", min=1)] = 180.0,
 ) -> None:
     """Listen in on a call: a simulated phone rings an agent on this machine.
 
-    The caller speaks, interrupts once, falls silent once and says goodbye.
+    The caller speaks, interrupts once, falls silent once and says goodbye. Hosted vendors need keys: see
+    ``engine check``.
 
     The last line printed is the folder with the call's report, recording, transcript, record and journal.
     """
     view = LiveView()
-    chosen = load_agent(agent)
+    own = load_agent(agent)
     files = _files(caller or [], [Path(each) for each in context.args])
-    script = of_files(files) if files else built_in(chosen)
+    script = of_files(files) if files else built_in(own)
+    chosen = with_vendors(own, stt, llm, tts)
     call = asyncio.run(
         hold_call(chosen, script, out, watch=[lambda session: view.on_step], limit=limit),
     )

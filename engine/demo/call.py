@@ -10,6 +10,7 @@ import aiohttp
 from aiohttp import web
 
 from engine.agent import Agent
+from engine.agent.providers import AUTOMATIC, with_vendor
 from engine.core.notes import EndReason
 from engine.demo.caller import Step, play
 from engine.demo.phone import Softphone
@@ -27,6 +28,23 @@ class FinishedCall:
     folder: Path
     reason: EndReason
     phone: Softphone
+
+
+def with_vendors(agent: Agent, transcriber: str = "", model: str = "", voice: str = "") -> Agent:
+    """The agent with other vendors, each at its usual settings; empty: the agent's own.
+
+    A recogniser that took its grammar from the agent's playbook keeps it. Raises `InvalidAgent`.
+    """
+    hears, thinks, speaks = agent.transcriber, agent.model, agent.voice
+    if transcriber:
+        hears = with_vendor(hears, transcriber)
+    if model:
+        playbook, thinks = thinks.playbook, with_vendor(thinks, model)
+        if hears.vendor == "pocketsphinx" and hears.grammar == AUTOMATIC and not thinks.playbook:
+            hears = hears.model_copy(update={"grammar": playbook or AUTOMATIC})
+    if voice:
+        speaks = with_vendor(speaks, voice)
+    return agent.for_call(transcriber=hears, model=thinks, voice=speaks)
 
 
 async def hold_call(

@@ -1,7 +1,6 @@
 """From an agent's settings to the objects that listen, think, speak and act for it.
 
-Vendors' modules are imported only when an agent asks for them, so a missing library stops only the agents
-that need it. A program that has providers or tools of its own passes them; nothing is loaded in their place.
+A program that has providers or tools of its own passes them; nothing is loaded in their place.
 """
 
 from __future__ import annotations
@@ -10,18 +9,19 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from engine.agent.model import Agent
 from engine.agent.problems import closest
-from engine.agent.providers import AUTOMATIC
+from engine.agent.providers import ModelVendor
 from engine.audio.vad import VoiceActivity, open_vad
 from engine.core.policy import Alternatives
 from engine.core.tools import HANG_UP, SEND_DIGITS, TRANSFER
 from engine.errors import EngineError
 from engine.providers.contracts import LanguageModel, ToolSpec, Transcriber, Voice
 from engine.providers.silero_model import find_model
+from engine.runtime.vendors import make_model, make_transcriber, make_voice
+from engine.settings import VendorSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,11 @@ def build(
     transcriber: Transcriber | None = None,
     model: LanguageModel | None = None,
     voice: Voice | None = None,
+    settings: VendorSettings | None = None,
 ) -> Providers:
-    """The providers that the agent names; a role that is passed takes the place of the agent's vendor.
+    """The providers that the agent names; a role that is passed takes the place of the agent's vendors.
+
+    ``settings`` are the vendors' keys and addresses; None: those of this process.
 
     Loads libraries and reads files, so it is done before the first call. Raises `EngineError` that names
     the setting at fault, `MissingExtra` for a library that is not installed.
@@ -82,13 +85,36 @@ def build(
         )
     detector = partial(open_vad, "webrtc" if confirms else agent.turns.voice_activity)
     detector()  # a missing library is told here, not on the first call
-    model = model or _model(agent)
+    settings = VendorSettings.load() if settings is None else settings
+    models = (
+        [model]
+        if model
+        else [_model(agent, group, settings) for group in (agent.model, *agent.model.alternatives)]
+    )
+    voices = (
+        [voice]
+        if voice
+        else [
+            make_voice(group, agent.language, settings) for group in (agent.voice, *agent.voice.alternatives)
+        ]
+    )
+    heard_by = (
+        [transcriber]
+        if transcriber
+        else [
+            make_transcriber(group, agent.language, settings, models)
+            for group in (agent.transcriber, *agent.transcriber.alternatives)
+        ]
+    )
     return Providers(
-        transcriber=transcriber or _transcriber(agent, model),
-        model=model,
-        voice=voice or _voice(agent),
+        transcriber=heard_by[0],
+        model=models[0],
+        voice=voices[0],
         open_voice_activity=detector,
         confirms=confirms,
+        other_transcribers=tuple(filter(None, heard_by[1:])),
+        other_models=tuple(models[1:]),
+        other_voices=tuple(voices[1:]),
     )
 
 
@@ -134,62 +160,13 @@ _BUILT_IN = (
 )
 
 
-def _transcriber(agent: Agent, model: LanguageModel) -> Transcriber | None:
-    if agent.transcriber.vendor == "none":
-        return None
-    grammar = _grammar(agent.transcriber.grammar, model)
-    from engine.providers.stt.pocketsphinx import REJECT_BELOW, PocketsphinxTranscriber
-
-    settings = agent.transcriber
-    return PocketsphinxTranscriber(
-        grammar=grammar,
-        pronunciations=settings.pronunciations,
-        reject_below=REJECT_BELOW if settings.reject_below is None else settings.reject_below,
-    )
-
-
-def _grammar(named: str, model: LanguageModel) -> str:
-    """JSGF text: the model's own, or that of a file."""
-    if named != AUTOMATIC:
-        try:
-            return Path(named).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise EngineError(f"transcriber.grammar: {named} cannot be read: {error}") from None
-    own: Callable[[], str] | None = getattr(model, "grammar", None)
-    if own is None:
-        raise EngineError(
-            f"transcriber.grammar is '{AUTOMATIC}', which needs a playbook: name the path of a JSGF file"
-        )
-    return own()
-
-
-def _model(agent: Agent) -> LanguageModel:
-    if not agent.model.playbook:
-        raise EngineError(
-            "model.playbook is empty: name a playbook that comes with the engine, or the path of your own"
-        )
-    from engine.providers.llm.playbook import PlaybookModel
-
-    try:
-        playbook = PlaybookModel(agent.model.playbook)
-    except EngineError as error:
-        raise EngineError(f"model.playbook: {error}") from None
-    missing = sorted(playbook.tools - {tool.name for tool in agent.tools})
+def _model(agent: Agent, group: ModelVendor, settings: VendorSettings) -> LanguageModel:
+    """The language model of a group; a playbook must find its tools."""
+    model = make_model(group, settings)
+    missing = sorted(getattr(model, "tools", frozenset()) - {tool.name for tool in agent.tools})
     if missing:
         raise EngineError(f"model.playbook calls tools that the agent does not have: {', '.join(missing)}")
-    return playbook
-
-
-def _voice(agent: Agent) -> Voice:
-    settings = agent.voice
-    if settings.vendor == "flite":
-        from engine.providers.tts.flite import FliteVoice
-
-        chosen = {"voice": settings.voice} if settings.voice else {}
-        return FliteVoice(**chosen, speed=settings.speed)
-    from engine.providers.tts.espeak import EspeakVoice
-
-    return EspeakVoice(agent.language, settings.speed, settings.voice or None, settings.pitch)
+    return model
 
 
 def _import(handler: str) -> Callable[..., Any]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import orjson
 
 from engine.core.effects import RunTool
 from engine.core.events import Event, ToolFailed, ToolResult
+from engine.providers.contracts import ToolSpec
+from engine.providers.llm.tool_arguments import check_arguments
 from engine.runtime.tasks import Tasks
 
 _log = logging.getLogger(__name__)
@@ -23,12 +25,19 @@ ToolFunction = Callable[..., Any]
 class ToolRuns:
     """Runs tools: coroutine functions as tasks, plain functions in a thread, so that neither holds the loop.
 
-    A function that raises, or answers with what JSON cannot hold, has failed; the model is told why.
+    Arguments that are not as the tool's schema wants them never reach it. That, a function that raises, and
+    one that answers with what JSON cannot hold are failures; the model is told why.
     """
 
     def __init__(
-        self, functions: Mapping[str, ToolFunction], tell: Callable[[Event], None], tasks: Tasks
+        self,
+        tools: Iterable[ToolSpec],
+        functions: Mapping[str, ToolFunction],
+        tell: Callable[[Event], None],
+        tasks: Tasks,
     ) -> None:
+        """``functions`` by tool name; ``tools`` say what arguments those take, or any if they do not."""
+        self._specs = {spec.name: spec for spec in tools}
         self._functions = functions
         self._tell = tell
         self._tasks = tasks
@@ -39,6 +48,10 @@ class ToolRuns:
         function = self._functions.get(asked.name)
         if function is None:
             self._tell(ToolFailed(asked.tool_call, f"there is no tool named {asked.name}"))
+            return
+        spec = self._specs.get(asked.name) or ToolSpec(asked.name, "")
+        if (wrong := check_arguments(spec, asked.arguments)) is not None:
+            self._tell(ToolFailed(asked.tool_call, wrong))
             return
         self.cancel(asked.tool_call)
         self._running[asked.tool_call] = self._tasks.start(self._run(function, asked), f"tool {asked.name}")
@@ -56,7 +69,7 @@ class ToolRuns:
     async def _run(self, function: ToolFunction, asked: RunTool) -> None:
         answer: ToolResult | ToolFailed
         try:
-            answer = ToolResult(asked.tool_call, await _call(function, _arguments(asked.arguments)))
+            answer = ToolResult(asked.tool_call, await _call(function, orjson.loads(asked.arguments or "{}")))
         except _Refused as refused:
             answer = ToolFailed(asked.tool_call, str(refused))
         except Exception as error:
@@ -67,17 +80,7 @@ class ToolRuns:
 
 
 class _Refused(Exception):  # noqa: N818 - it says what happened, not that our code erred
-    """The arguments or the answer cannot be used."""
-
-
-def _arguments(text: str) -> dict[str, Any]:
-    try:
-        arguments = orjson.loads(text or "{}")
-    except ValueError:
-        raise _Refused("the arguments are not JSON") from None
-    if not isinstance(arguments, dict):
-        raise _Refused("the arguments are not a JSON object")
-    return arguments
+    """The answer cannot be used."""
 
 
 async def _call(function: ToolFunction, arguments: dict[str, Any]) -> str:

@@ -55,7 +55,7 @@ def test_a_folder_that_cannot_be_made(
 ) -> None:
     pytest.importorskip("pocketsphinx")
     (tmp_path / "file").touch()
-    assert "cannot be made" in refused(monkeypatch, capsys, tmp_path / "file" / "calls")
+    assert "cannot be written to" in refused(monkeypatch, capsys, tmp_path / "file" / "calls")
 
 
 def test_an_agent_for_whom_there_are_no_lines() -> None:

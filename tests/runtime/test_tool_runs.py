@@ -11,6 +11,7 @@ import pytest
 
 from engine.core.effects import RunTool
 from engine.core.events import Event, ToolFailed, ToolResult
+from engine.providers.contracts import ToolSpec
 from engine.runtime.tasks import Tasks
 from engine.runtime.tool_runs import ToolRuns
 
@@ -31,12 +32,23 @@ def answers_with_a_set() -> set[int]:
     return {1}
 
 
+def book(seats: int) -> int:
+    """Must not be asked for seats that are no number."""
+    assert isinstance(seats, int)
+    return seats
+
+
+BOOK = ToolSpec(
+    "book", "", {"type": "object", "properties": {"seats": {"type": "integer"}}, "required": ["seats"]}
+)
+
+
 async def run(name: str, arguments: str) -> Event:
     """The answer of one run."""
     told: asyncio.Queue[Event] = asyncio.Queue()
     tasks = Tasks()
-    functions = {f.__name__: f for f in (on_a_thread, on_the_loop, raises, answers_with_a_set)}
-    ToolRuns(functions, told.put_nowait, tasks).run(RunTool("t1", name, arguments))
+    functions = {f.__name__: f for f in (on_a_thread, on_the_loop, raises, answers_with_a_set, book)}
+    ToolRuns((BOOK,), functions, told.put_nowait, tasks).run(RunTool("t1", name, arguments))
     await tasks.wait()
     return told.get_nowait()
 
@@ -54,8 +66,10 @@ async def test_a_coroutine_function_runs_on_the_loop() -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "error"),
     [
-        ("on_the_loop", "{", "the arguments are not JSON"),
-        ("on_the_loop", "[1]", "the arguments are not a JSON object"),
+        ("on_the_loop", "{", "the arguments of on_the_loop are not valid JSON"),
+        ("on_the_loop", "[1]", "the arguments of on_the_loop must be a JSON object"),
+        ("book", '{"seats": "two"}', "seats must be of type integer"),
+        ("book", "{}", "the arguments of book must have 'seats'"),
         ("on_the_loop", '{"town": "Bath"}', "TypeError"),
         ("on_the_loop", "", "TypeError"),
         ("raises", "{}", "LookupError: no such order"),
@@ -67,6 +81,10 @@ async def test_what_goes_wrong_is_told_in_words(name: str, arguments: str, error
     answer = await run(name, arguments)
     assert isinstance(answer, ToolFailed)
     assert answer.error.startswith(error)
+
+
+async def test_good_arguments_reach_the_function() -> None:
+    assert await run("book", '{"seats": 2}') == ToolResult("t1", "2")
 
 
 async def test_a_cancelled_tool_is_not_heard_any_more() -> None:
@@ -82,7 +100,7 @@ async def test_a_cancelled_tool_is_not_heard_any_more() -> None:
             ended.set()
 
     tasks = Tasks()
-    tools = ToolRuns({"slow": slow}, told.append, tasks)
+    tools = ToolRuns((), {"slow": slow}, told.append, tasks)
     tools.run(RunTool("t1", "slow", "{}"))
     await started.wait()
     tools.cancel("t1")
