@@ -21,7 +21,7 @@ from engine.audio import mulaw
 from engine.audio._pcm import SAMPLE_RATE
 from engine.audio.level import CallerPeak, EchoFloor, NoiseFloor, level_dbfs
 from engine.audio.record import TwoTrackRecorder
-from engine.audio.resample import Resampler, repeat_up
+from engine.audio.resample import Resampler
 from engine.audio.silero import WINDOW, SileroModel, SileroState
 from engine.audio.tones import BeepListener, DtmfListener, dtmf
 from engine.audio.vad import LevelGate, WebRtcGate
@@ -113,7 +113,6 @@ def transforms() -> Iterator[tuple[str, Step]]:
     yield "mulaw.decode", lambda: mulaw.decode(frame)
     yield "mulaw.encode", lambda: mulaw.encode(pcm)
     yield "mulaw.attenuate", lambda: mulaw.attenuate(frame, 12)
-    yield "repeat_up", lambda: repeat_up(pcm)
     yield "EchoFloor.played + floor", play
     yield "TwoTrackRecorder, both tracks", record
 

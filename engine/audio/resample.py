@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.audio._pcm import WIDTH, audioop
+from engine.audio._pcm import WIDTH
 from engine.errors import MissingExtra
 
 
@@ -54,8 +54,3 @@ class Resampler:
         samples = self._np.frombuffer(pcm, dtype="<i2")
         out: bytes = self._stream.resample_chunk(samples, last=last).tobytes()
         return out
-
-
-def repeat_up(pcm8k: bytes) -> bytes:
-    """Double the rate by saying each sample twice: as good as a filter for a speech recogniser, and free."""
-    return audioop.tostereo(pcm8k, WIDTH, 1, 1)

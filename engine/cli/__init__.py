@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from engine.cli import check, demo, replay, serve
+from engine.cli import check, demo, recover, replay, serve
 
 app = typer.Typer(
     help="A real-time telephony media engine: a phone call in, a conversation out.",
@@ -17,3 +17,4 @@ app.command("demo", context_settings={"allow_extra_args": True})(demo.demo)
 app.command("serve")(serve.serve)
 app.command("check")(check.check)
 app.command("replay")(replay.replay)
+app.command("recover")(recover.recover)

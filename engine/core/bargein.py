@@ -98,7 +98,8 @@ class BargeIn:
 
     def stop(self, step: Step, why: str) -> None:
         """It was an interruption: the reply is about to be cut."""
-        since = self._since if self.active else step.now
+        spoke = self._caller.turn.opened_at
+        since = self._since if self.active else spoke if spoke is not None else step.now
         if self._agent.audible:
             step.emit(Interrupted(step.now, "stop", since, why))
         self.release(step)

@@ -72,14 +72,6 @@ def reject(reason: Literal["busy", "rejected"] = "rejected") -> str:
     return _text(response)
 
 
-def say_and_hang_up(text: str, language: str | None = None) -> str:
-    """Answer, say ``text`` in Twilio's own voice and hang up. ``language`` is a tag such as ``de-DE``."""
-    response = VoiceResponse()
-    response.say(_legal(text), language=language)
-    response.hangup()
-    return _text(response)
-
-
 def redirect_dial(
     target: str, *, caller_id: str | None = None, timeout: int = 30, action: str | None = None
 ) -> str:

@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from engine.audio.resample import Resampler, repeat_up
+from engine.audio.resample import Resampler
 from engine.errors import MissingExtra
 from tests.audio.sounds import frames, sine
 
@@ -54,10 +54,6 @@ def test_what_the_new_rate_cannot_hold_is_filtered_out() -> None:
 def test_the_same_rate_passes_whole_samples_through() -> None:
     resampler = Resampler(8000, 8000)
     assert [resampler.feed(b"abc"), resampler.feed(b"de"), resampler.feed(b"f")] == [b"ab", b"cd", b"ef"]
-
-
-def test_repeat_up_says_each_sample_twice() -> None:
-    assert repeat_up(b"\x01\x02\x03\x04") == b"\x01\x02\x01\x02\x03\x04\x03\x04"
 
 
 def test_bad_rates_and_missing_library(monkeypatch: pytest.MonkeyPatch) -> None:

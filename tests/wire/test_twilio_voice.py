@@ -53,12 +53,8 @@ def test_digits_then_stream() -> None:
     assert [tag for tag, _, _ in tags] == ["Play", "Connect", "Stream", "Parameter"]
 
 
-def test_reject_say_and_dial() -> None:
+def test_reject_and_dial() -> None:
     assert shape(voice.reject("busy")) == [("Reject", {"reason": "busy"}, "")]
-    assert shape(voice.say_and_hang_up("All lines are busy & more", "de-DE")) == [
-        ("Say", {"language": "de-DE"}, "All lines are busy & more"),
-        ("Hangup", {}, ""),
-    ]
     assert shape(
         voice.redirect_dial("+15550100", caller_id="+15550101", timeout=20, action="https://x/d")
     ) == [
@@ -79,7 +75,6 @@ def test_reject_say_and_dial() -> None:
         lambda: voice.play_digits_then_stream("12;3", URL, {}),
         lambda: voice.play_digits_then_stream("", URL, {}),
         lambda: voice.reject("tired"),  # type: ignore[arg-type]
-        lambda: voice.say_and_hang_up("bell\x07"),
         lambda: voice.redirect_dial(""),
         lambda: voice.redirect_dial("+15550100", timeout=0),
         lambda: voice.stream_url("voice.example.com", "/media"),
