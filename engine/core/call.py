@@ -276,6 +276,7 @@ class Call:
             step.emit(Joined(step.now, event.carrier_call_id, event.client))
             self.idle.joined(step)
             self.opening.start(step)
+            self.departure.joined(step)
         elif self.line.live or self.line.phase is Phase.SEAM:
             self._seam(step, "another stream")
             self.line.close_seam(step)

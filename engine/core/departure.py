@@ -14,7 +14,7 @@ from engine.core.floor import Floor
 from engine.core.hands import Hands
 from engine.core.idle import Idle
 from engine.core.keypad import Keypad, as_words
-from engine.core.line import Line
+from engine.core.line import Line, Phase
 from engine.core.notes import Cut, EndReason, Leaving, MessageAdded, Stayed
 from engine.core.replies import Kind, Leave
 from engine.core.step import Step
@@ -59,6 +59,8 @@ class Departure:
         self._tools = tools
         self._idle = idle
         self._keypad = keypad
+        self._given_up: str | None = None
+        """Last words of a call that was given up before anybody joined."""
         self._failures = 0
         """Replies in a row that failed for good."""
 
@@ -105,8 +107,16 @@ class Departure:
         else:
             self.leave(step, leave.reason, strict=leave.strict)
 
+    def joined(self, step: Step) -> None:
+        """Somebody is on the line; they are told what failed while it rang."""
+        if self._given_up is not None:
+            self.give_up(step, self._given_up)
+
     def give_up(self, step: Step, words: str) -> None:
         """Everybody of a role has failed: say so, and put the caller through to somebody, or end the call."""
+        if self._line.phase is Phase.CREATED:
+            self._given_up = words
+            return
         target = step.policy.ending.failure_target
         if not target or not step.policy.carrier.transfers:
             self.leave(step, EndReason.PROVIDER_ERROR, words=words, strict=True)

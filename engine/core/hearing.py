@@ -28,6 +28,8 @@ ALARM = "transcriber"
 OPENING = "transcriber_opening"
 OPEN_WITHIN = 5_000
 """ms for a stream to accept audio."""
+OPEN_WITHIN_BESIDE = 1_500
+"""The same where there is another vendor to ask."""
 LASTING = 10_000
 """ms of life after which a stream's failure is no continuation of the ones before."""
 DEAF_TURNS = 2
@@ -65,7 +67,8 @@ class Hearing:
         """Open a stream of the transcriber."""
         self._vendor = self._vendors.pick(step.now)
         step.emit(OpenTranscriber(self._opened, self._vendor))
-        step.deadlines.set(OPENING, step.now + OPEN_WITHIN)
+        within = OPEN_WITHIN if len(self._vendors) == 1 else OPEN_WITHIN_BESIDE
+        step.deadlines.set(OPENING, step.now + within)
         self._ready_at = None
         self._opened += 1
 

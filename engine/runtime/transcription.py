@@ -14,7 +14,7 @@ from engine.providers.contracts import ProviderError, Transcriber, TranscriberEv
 from engine.runtime.failures import as_provider_error
 from engine.runtime.tasks import Tasks
 
-KEPT_MS = 5_000
+KEPT_MS = 15_000
 """Caller audio kept for the next stream: longer than a reconnect, and caught up with in a second."""
 
 

@@ -135,3 +135,9 @@ def test_the_first_that_has_not_failed_lately_is_asked() -> None:
     assert three.pick(5_000) == 0, "all failed: the one whose failure is oldest"
     assert three.pick(1_001 + REST) == 0
     assert Vendors(1).pick(9, but=0) == 0
+
+
+def test_what_failed_for_good_while_it_rang_is_told_to_who_picks_up() -> None:
+    refuses = ScriptedTranscriber(faults=Refuses(retryable=False))
+    world = run_call(policy(Alternatives()), Caller(joins=3_000), transcriber=refuses)
+    assert world.heard_text == "I am sorry." and world.reason is EndReason.PROVIDER_ERROR

@@ -150,7 +150,7 @@ class DeepgramTranscriber:
         profanity_filter: bool = False,
         mip_opt_out: bool = False,
         gather_ms: int = 100,
-        answer_within_ms: int = 1_500,
+        answer_within_ms: int = 700,
         keep_alive_ms: int = 4_000,
         connect_within_ms: int = 5_000,
     ) -> None:

@@ -139,7 +139,7 @@ class DeepgramFluxTranscriber:
         eot_timeout_ms: int = 5_000,
         mip_opt_out: bool = False,
         gather_ms: int = 80,
-        answer_within_ms: int = 1_500,
+        answer_within_ms: int = 700,
         keep_alive_ms: int = 4_000,
         connect_within_ms: int = 5_000,
     ) -> None:

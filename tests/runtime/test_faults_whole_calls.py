@@ -1,0 +1,95 @@
+"""Whole calls in which a vendor fails, a handful of `fixtures.fault_table`'s, and what that table notices."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from engine.core.notes import EndReason, Fault
+from engine.settings import VendorSettings
+from fixtures.fault_calls import LINES, REPLIES, SORRY, Case, Outcome, hold
+from fixtures.fault_table import KINDS, cases, spoken, violations, way
+
+pytest.importorskip("openai")
+
+HELD = {
+    ("transcriber", "drop", "mid-utterance", "another"),
+    ("transcriber", "429", "connect", "alone"),
+    ("transcriber", "401", "connect", "for good"),
+    ("model", "stall", "mid-utterance", "another"),
+    ("model", "401", "first turn", "for good"),
+    ("voice", "stall", "first turn", "another"),
+    ("voice", "half frame", "mid-utterance", "another"),
+}
+ENDED = {"transcriber, 401, for good", "model, 401, for good"}
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in (*VendorSettings.__annotations__, "ENGINE_SETTINGS"):
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+async def test_calls_go_on_or_end_for_the_right_reason() -> None:
+    wanted = [
+        case
+        for case in cases(("transcriber", "model", "voice"))
+        if (case.role, case.kind, case.point, way(case)) in HELD
+    ]
+    assert len(wanted) == len(HELD)
+    outcomes = await asyncio.gather(*map(hold, wanted))
+    assert [violations(*pair) for pair in zip(wanted, outcomes, strict=True)] == [[]] * len(wanted)
+    ended = {
+        f"{case.role}, {case.kind}, {way(case)}"
+        for case, outcome in zip(wanted, outcomes, strict=True)
+        if outcome.reason is EndReason.PROVIDER_ERROR
+    }
+    assert ended == ENDED
+
+
+CASE = Case("voice", "drop", "mid-utterance", (KINDS["drop"],), another=True, lasts=True)
+GOOD = Outcome(
+    EndReason.CALLER_HUNG_UP,
+    silences=[600, 600],
+    heard=[[len(word) for word in reply.split()] for reply in REPLIES],
+    caller=" ".join(LINES).split(),
+    agent=list(REPLIES),
+    faults=[Fault(0, "voice", "broke")],
+    asked=1,
+)
+FIRST, SECOND = GOOD.heard
+BAD = [
+    (replace(GOOD, silences=[600, 2020]), "silence of 2020 ms"),
+    (replace(GOOD, heard=[FIRST, [*SECOND[:3], *SECOND[1:]]]), "said twice: bread today,"),
+    (replace(GOOD, heard=[FIRST[:-1], SECOND]), "never heard: afternoon."),
+    (replace(GOOD, heard=[FIRST]), f"never heard: {REPLIES[1]}"),
+    (replace(GOOD, caller=GOOD.caller[:-1]), "caller's words lost: bread"),
+    (replace(GOOD, caller=[*GOOD.caller, "add"]), "caller's words doubled: add"),
+    (replace(GOOD, caller=[*GOOD.caller, "tea"]), "never said by the caller: tea"),
+    (replace(GOOD, faults=[Fault(0, "model", "broke")]), "not on the record"),
+    (replace(GOOD, reason=EndReason.PROVIDER_ERROR), "ended: provider_error"),
+]
+
+
+@pytest.mark.parametrize(("outcome", "told"), BAD)
+def test_what_the_table_notices(outcome: Outcome, told: str) -> None:
+    assert violations(CASE, GOOD) == []
+    assert violations(CASE, outcome) == [told]
+
+
+def test_a_call_without_an_answer_must_end() -> None:
+    sorry = [len(word) for word in SORRY.split()]
+    unanswered = replace(GOOD, heard=[FIRST, sorry], agent=[REPLIES[0], SORRY])
+    alone = replace(CASE, another=False)
+    assert violations(alone, unanswered) == ["not answered, and not ended"]
+    assert violations(alone, replace(unanswered, reason=EndReason.PROVIDER_ERROR)) == []
+
+
+def test_a_word_that_was_begun_anew_is_told_apart_from_one_said_twice() -> None:
+    for tones in ([3, 5, 2, *FIRST[2:]], [3, 5, 6, *FIRST[3:]], [3, 5, 5, *FIRST[3:]]):
+        told = spoken(replace(GOOD, heard=[tones, SECOND]))
+        assert (told.restarted, told.twice, told.missing) == (["pour"], [], [])
