@@ -165,8 +165,8 @@ class Agent:
             (asked,) = reply.attempts.values()
             self._ask(step, reply, self._models.pick(step.now, but=asked))
 
-    def _win(self, step: Step, reply: Reply, attempt: int) -> None:
-        """The first to speak is heard; the others are told to stop."""
+    def settle_on(self, step: Step, reply: Reply, attempt: int) -> None:
+        """The first to speak or to act is heard; the others are told to stop."""
         step.deadlines.cancel(HEDGE)
         for other in [other for other in reply.attempts if other != attempt]:
             del reply.attempts[other]
@@ -242,7 +242,7 @@ class Agent:
             return
         if is_speakable(event.text):
             self._progress_at = step.now
-            self._win(step, self.live, event.attempt)
+            self.settle_on(step, self.live, event.attempt)
         elif len(self.live.attempts) > 1:
             return
         if self.live.feed(event.text):
@@ -256,7 +256,7 @@ class Agent:
         reply = self.live
         if reply is None or not self.expects_text(done.reply, done.attempt):
             return
-        self._win(step, reply, done.attempt)
+        self.settle_on(step, reply, done.attempt)
         self._asking = False
         self._progress_at = step.now
         reply.model_done = True

@@ -185,7 +185,7 @@ class Call:
 
     @property
     def wake_at(self) -> int | None:
-        """Call time (ms) at which the call wants `wake`; None only when it is closed or not yet created."""
+        """Call time (ms) at which the call wants `wake`; None only when it is closed."""
         return self._step.deadlines.next
 
     @property

@@ -14,7 +14,7 @@ from engine.core.notes import Cut, EndReason, Fault
 from engine.core.policy import Carrier, ToolKind
 from engine.core.replies import Leave, Piece, Reply
 from engine.core.step import Step
-from engine.core.tools import HANG_UP, SEND_DIGITS, TRANSFER, Tools, arguments_of
+from engine.core.tools import BUILT_IN, HANG_UP, SEND_DIGITS, TRANSFER, Tools, arguments_of
 
 TAKEN = "stream_taken"
 TRANSFER_GRACE = 10_000
@@ -41,23 +41,26 @@ class Hands:
 
     def on_tool_call(self, step: Step, event: ModelToolCall) -> None:
         """The model wants a tool run."""
-        if not self._agent.expects_text(event.reply, event.attempt) or not self._tools.is_new(
-            event.tool_call
-        ):
-            return
         reply = self._agent.live
-        assert reply is not None
+        wanted = self._agent.expects_text(event.reply, event.attempt)
+        if reply is None or not wanted or not self._tools.is_new(event.tool_call):
+            return
         if any(request.tool_call == event.tool_call for request in reply.round):
             return
+        self._agent.settle_on(step, reply, event.attempt)
         request = ToolRequest(event.tool_call, event.name, event.arguments)
         reply.round.append(request)
-        draft = not reply.chosen
-        if draft and self._tools.kind(event.name) is not ToolKind.READ:
+        if reply.chosen or self._tools.kind(event.name) is ToolKind.READ:
+            self._run(step, reply, request)
+        else:
             reply.held_back.append(request)
-        elif self._tools.kind(event.name) is None or event.name in (HANG_UP, TRANSFER, SEND_DIGITS):
+
+    def _run(self, step: Step, reply: Reply, request: ToolRequest) -> None:
+        """Have the tool run, or do at once what needs no running."""
+        if self._tools.kind(request.name) is None or request.name in BUILT_IN:
             self._results[request.tool_call] = self._own(step, reply, request)
         else:
-            self._tools.start(step, reply.id, request, speculative=draft)
+            self._tools.start(step, reply.id, request, speculative=not reply.chosen)
 
     def _own(self, step: Step, reply: Reply, request: ToolRequest) -> str:
         """Do what a built-in tool says, as far as it can be done."""
@@ -89,16 +92,11 @@ class Hands:
     def model_done(self, step: Step) -> None:
         """The model has said all of this round; its tools may have answered already."""
         reply = self._agent.live
-        if (
-            reply is None
-            or not reply.round
-            or not reply.chosen
-            or not reply.model_done
-            or reply.round_written
-        ):
+        if reply is None or not reply.round or reply.round_written:
             return
-        self._write_round(reply)
-        self._go_on(step, reply)
+        if reply.chosen and reply.model_done:
+            self._write_round(reply)
+            self._go_on(step, reply)
 
     def chosen(self, step: Step) -> None:
         """The draft became the answer: what it may not do as a draft is done now."""
@@ -108,10 +106,7 @@ class Hands:
         self._tools.adopt(reply.id)
         held_back, reply.held_back = reply.held_back, []
         for request in held_back:
-            if self._tools.kind(request.name) is None or request.name in (HANG_UP, TRANSFER, SEND_DIGITS):
-                self._results[request.tool_call] = self._own(step, reply, request)
-            else:
-                self._tools.start(step, reply.id, request)
+            self._run(step, reply, request)
         if reply.model_done:
             reply.text_done = not reply.round or reply.leave is not None
             self.model_done(step)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from engine.core.notes import EndReason, Fault, ReplyEnded
-from engine.core.policy import Alternatives, Carrier, Ending, Idle, Opening, Policy, Replies
+from engine.core.conversation import Message
+from engine.core.effects import CancelModel
+from engine.core.notes import EndReason, Fault, ReplyEnded, ToolStarted
+from engine.core.policy import Alternatives, Carrier, Ending, Idle, Opening, Policy, Replies, Tool, ToolKind
 from engine.core.vendors import REST, Vendors
 from engine.testing import (
     Caller,
     Fails,
     Refuses,
     ScriptedModel,
+    ScriptedTool,
     ScriptedTranscriber,
     ScriptedVoice,
     Silent,
     Stalls,
+    ToolUse,
     World,
     run_call,
 )
@@ -120,6 +126,20 @@ def test_one_of_two_fails_and_the_other_is_waited_for() -> None:
     world = run_call(policy(hedge_after=300), asks(), model=model)
     assert vendors(world) == [0, 1] and len(world.notes(Fault)) == 1
     assert world.heard_text == f"Hello. {ANSWER}"
+
+
+def test_of_two_that_call_the_same_tool_only_the_first_is_obeyed() -> None:
+    rules = replace(policy(hedge_after=300), tools=(Tool("book", ToolKind.ACT),))
+
+    def books(messages: tuple[Message, ...]) -> str | list[str | ToolUse]:
+        return "Booked." if messages[-1].role == "tool" else [ToolUse("book"), " "]
+
+    model = ScriptedModel(books, first_token_ms=500, tokens_per_second=2)
+    world = run_call(rules, asks(), model=model, tools={"book": ScriptedTool("{}")})
+    assert vendors(world)[:2] == [0, 1], "both were asked"
+    _, first = world.effects(CancelModel)[0]
+    assert first.attempt == model.requests[1].attempt
+    assert len([note for note in world.notes(ToolStarted) if note.name == "book"]) == 1
 
 
 # --- the order of preference ----------------------------------------------------------------------------
