@@ -108,6 +108,13 @@ class Finished:
     usage: Usage = field(default_factory=Usage)
 
 
+@dataclass(frozen=True, slots=True)
+class AudioDelta:
+    """A piece of the reply's speech, from a model that speaks itself: µ-law at 8 kHz, in order."""
+
+    payload: bytes = field(repr=False)
+
+
 class LanguageModel(Protocol):
     """Text and tool calls for a conversation. One per process and configuration; shared by calls."""
 
@@ -152,3 +159,49 @@ class Voice(Protocol):
 
     async def close(self) -> None:
         """Free what all streams share."""
+
+
+# --- speech to speech ---------------------------------------------------------------------------------
+
+
+class RealtimeLine(Protocol):
+    """One call's line to a model that hears and speaks itself: one connection, in three roles.
+
+    As a `Transcriber` it opens the connection, takes the caller's audio and gives the caller's words; as a
+    `Voice` it speaks fixed texts, word for word. The streams of both end when the connection does, and the
+    next ``open`` of the transcriber makes a new one. `respond` is the model. The conversation is the
+    engine's: each request is given all of it, and what the vendor keeps is brought in line with that.
+    """
+
+    @property
+    def transcriber(self) -> Transcriber:
+        """The caller's audio to the model, and the caller's words back."""
+
+    @property
+    def voice(self) -> Voice:
+        """Fixed texts in the model's own voice."""
+
+    def respond(
+        self, attempt: int, messages: Sequence[Message], tools: Sequence[ToolSpec]
+    ) -> AsyncIterator[TextDelta | AudioDelta | ToolCallDelta | Finished]:
+        """Stream one reply: speech, and the text of it; the last item is `Finished`.
+
+        ``attempt`` names the request, and is never used twice in a call. Closing the iterator cancels the
+        request. Raises `ProviderError` from the iterator.
+        """
+
+    def truncate(self, attempt: int, heard_ms: int) -> None:
+        """The caller heard this much of the request's speech and will hear no more: the rest never was."""
+
+    async def close(self) -> None:
+        """End the connection and free what it holds. May be called more than once."""
+
+
+class RealtimeModel(Protocol):
+    """Makes lines. One per process and configuration; shared by calls."""
+
+    def line(self) -> RealtimeLine:
+        """A line for one call; it connects when its transcriber is opened."""
+
+    async def close(self) -> None:
+        """Free what all lines share."""
