@@ -13,9 +13,10 @@ from enum import StrEnum
 from engine.audio.level import EchoFloor
 from engine.audio.tones import dtmf
 from engine.core.conversation import Message
-from engine.core.effects import CancelModel, CancelVoice, Speak, StartModel
+from engine.core.effects import CancelModel, CancelVoice, Speak, StartModel, TruncateModel
 from engine.core.events import (
     MarkEchoed,
+    ModelAudio,
     ModelDone,
     ModelFailed,
     ModelText,
@@ -192,9 +193,24 @@ class Agent:
         self.playout.stop(step)
         if self._asking:
             step.emit(CancelModel(reply.id))
-        if not reply.silent and any(piece.asked for piece in reply.pieces) and not reply.voiced:
+        given_to_voice = any(piece.asked and not piece.attempt for piece in reply.pieces)
+        if not reply.silent and given_to_voice and not reply.voiced:
             step.emit(CancelVoice(reply.id))
+        if step.policy.replies.speech_to_speech:
+            self._tell_heard(step, reply)
         self._end(step, Cut.CUT if self.playout.heard else Cut.DROPPED, heard, failed)
+
+    def _tell_heard(self, step: Step, reply: Reply) -> None:
+        """A model that speaks itself has a memory of its own: what was not heard must not stay in it."""
+        spoken = {piece.attempt for piece in reply.pieces}
+        for attempt in reply.attempts:
+            if attempt not in spoken:
+                step.emit(TruncateModel(attempt, 0))
+        for piece in reply.pieces:
+            if piece.attempt:
+                heard = 0 if piece.start is None else max(0, self.playout.heard - piece.start)
+                if heard < piece.samples or not piece.done:
+                    step.emit(TruncateModel(piece.attempt, min(heard, piece.samples) // BYTES_PER_MS))
 
     def hold(self, step: Step) -> None:
         """Fall silent and keep the rest."""
@@ -245,11 +261,33 @@ class Agent:
             self.settle_on(step, self.live, event.attempt)
         elif len(self.live.attempts) > 1:
             return
-        if self.live.feed(event.text):
+        if self._speaks_itself(step, self.live):
+            piece = self.live.own_speech(event.attempt)
+            piece.text = (piece.text + event.text).lstrip()
+            self._stage(step, "first_text")
+        elif self.live.feed(event.text):
             self.live.tries = 0
             step.deadlines.cancel(FILLER)
             self._noted_text(step)
         self.advance(step)
+
+    def hear_model_audio(self, step: Step, event: ModelAudio) -> None:
+        """Speech of a model that speaks itself; late speech is dropped."""
+        reply = self.live
+        if reply is None or not self.expects_text(event.reply, event.attempt):
+            return
+        if not self._speaks_itself(step, reply):
+            return
+        self._progress_at = step.now
+        reply.own_speech(event.attempt).early += event.payload
+        step.deadlines.cancel(FILLER)
+        self._stage(step, "first_audio")
+        self.advance(step)
+
+    @staticmethod
+    def _speaks_itself(step: Step, reply: Reply) -> bool:
+        """The model's own speech is heard; once it broke off, only a voice can go on and repeat nothing."""
+        return step.policy.replies.speech_to_speech and not reply.silent and not reply.broken
 
     def hear_done(self, step: Step, done: ModelDone) -> None:
         """The model has finished its text."""
@@ -262,7 +300,9 @@ class Agent:
         reply.model_done = True
         reply.text_done = not reply.round or reply.leave is not None
         step.emit(ModelUsed(step.now, reply.id, done.usage.input_tokens, done.usage.output_tokens))
-        if reply.finish(truncated=done.reason == "length"):
+        reply.finish_speech(done.attempt)
+        added = reply.finish(truncated=done.reason == "length")
+        if added or (reply.text and step.policy.replies.speech_to_speech):
             self._noted_text(step)
         if reply.text_done:
             step.deadlines.cancel(FILLER)
@@ -286,6 +326,7 @@ class Agent:
         step.emit(Fault(step.now, "model", reason))
         for vendor in reply.attempts.values():
             self._models.failed(vendor, step.now)
+        self._break_speech(step, reply)
         reply.tries += 1
         left = reply.tries < max(step.policy.replies.attempts, len(self._models))
         if (retryable or len(self._models) > 1) and left and not reply.round:
@@ -300,6 +341,14 @@ class Agent:
             self.advance(step)
         else:
             self.cut(step, failed="model")
+
+    def _break_speech(self, step: Step, reply: Reply) -> None:
+        """What the model was speaking itself ends with a whole word."""
+        piece = reply.break_speech()
+        if piece is not None:
+            step.emit(TruncateModel(piece.attempt, piece.samples // BYTES_PER_MS))
+            if piece.start is not None:
+                self.playout.take_back(piece.start + piece.samples)
 
     def _go_on(self, step: Step, reply: Reply) -> None:
         """Another request takes over: it is told what was said, and what it says again is not heard."""
@@ -405,6 +454,7 @@ class Agent:
         if reply.silent:
             self._deliver(step, reply)
             return
+        reply.pour(self.playout)
         self._ask_voice(step, reply)
         if reply.voiced:
             self.playout.finish()
@@ -429,7 +479,7 @@ class Agent:
     def _ask_voice(self, step: Step, reply: Reply) -> None:
         while (index := reply.next_piece()) is not None:
             ahead = self.playout.unheard >= step.policy.playout.voice_ahead
-            if ahead or reply.voicing is not None or (not reply.chosen and index > 0):
+            if ahead or reply.sounding or (not reply.chosen and index > 0):
                 return
             piece = reply.pieces[index]
             piece.asked = True

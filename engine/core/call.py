@@ -99,6 +99,7 @@ class Call:
             ev.MarkEchoed: self.agent.hear_mark,
             ev.VoiceAudio: self.agent.hear_audio,
             ev.ModelText: self.agent.hear_text,
+            ev.ModelAudio: self.agent.hear_model_audio,
             ev.Created: self._on_created,
             ev.StreamOpened: self._on_stream_opened,
             ev.StreamStopped: self._on_stream_stopped,

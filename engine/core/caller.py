@@ -35,7 +35,8 @@ class CallerTurn:
     """What the caller is saying: spans of speech, final and interim words, votes. Times are call time, ms."""
 
     __slots__ = (
-        "drafts", "eager", "finals", "flush_answered", "flushed", "interim", "opened_at", "speech_ended_at",
+        "asked", "drafts", "eager", "finals", "flush_answered", "flushed", "interim", "opened_at",
+        "speech_ended_at",
         "voiced", "voted_over", "waiting_since", "words_at",
     )  # fmt: skip
 
@@ -54,6 +55,8 @@ class CallerTurn:
         self.flushed = False
         """The transcriber has been asked to finish since the last speech."""
         self.flush_answered = False
+        self.asked = 0
+        """Answers owed by a transcriber that was asked for words while the caller was speaking."""
         self.waiting_since: int | None = None
         """When silence alone had ended the turn but words were still on their way."""
         self.drafts = 0

@@ -63,6 +63,14 @@ class CancelModel:
     attempt: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class TruncateModel:
+    """Of its own speech for this request the model is told what was heard: ``heard`` ms, and no more."""
+
+    attempt: int
+    heard: int
+
+
 # --- the voice ----------------------------------------------------------------------------------------
 
 
@@ -171,7 +179,7 @@ class CancelTool:
 
 Effect = (
     OpenTranscriber | FeedTranscriber | FlushTranscriber | CloseTranscriber
-    | StartModel | CancelModel | OpenVoice | Speak | CancelVoice
+    | StartModel | CancelModel | TruncateModel | OpenVoice | Speak | CancelVoice
     | SendAudio | SendMark | SendClear | AudioHeard
     | HangUp | Transfer | SendDigits | CloseStream | RunTool | CancelTool | Note
 )  # fmt: skip

@@ -178,11 +178,20 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class ModelText:
-    """A piece of a reply's text, as it streams."""
+    """A piece of a reply's text, as it streams; of a model that speaks itself, what its speech says."""
 
     reply: int
     attempt: int
     text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAudio:
+    """Speech of a reply from a model that speaks itself: µ-law at 8 kHz, any length, in order."""
+
+    reply: int
+    attempt: int
+    payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,7 +367,7 @@ Event = (
     Created | StreamOpened | StreamStopped | StreamLost | CallerHungUp | WireFault | WriteStalled
     | CallerAudio | MediaGap | VoiceVote | KeyPressed
     | InterimWords | FinalWords | TurnVote | TranscriberReady | TranscriberFailed
-    | ModelText | ModelToolCall | ModelDone | ModelFailed
+    | ModelText | ModelAudio | ModelToolCall | ModelDone | ModelFailed
     | VoiceAudio | VoiceWords | VoiceDone | VoiceFailed
     | MarkEchoed | CarrierDone | ToolResult | ToolFailed
     | SayNow | UserText | HangUpNow | TransferNow | SetOutputMedium | Drain

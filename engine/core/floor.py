@@ -32,6 +32,10 @@ LOST = 1_000
 """ms without frames after which speech that was going on is taken to have stopped."""
 LATE = 40
 """ms since the last frame up to which the next one is on time."""
+ASK_HELD = 500
+"""ms of speech that keeps the agent from speaking after which a transcriber without interims is asked."""
+ASK_SPEECH = 4_000
+"""The same where the agent has nothing to say: what is asked for in the middle of speech is cut in two."""
 STALL = 300
 """ms without frames after which silence is counted by the clock; before that they are only late."""
 
@@ -57,6 +61,7 @@ class Floor:
         self._noise = False
         """The sound that is going on has no words and is taken for noise."""
         self._judged: tuple[Evidence, Verdict] | None = None
+        self._asked_at = 0
         self._owed = False
         """The answer to the last turn was dropped unheard."""
         self.pending = False
@@ -107,7 +112,10 @@ class Floor:
             return
         text = without(text, assumed)
         turn.interim = ""
-        turn.flush_answered = True
+        if turn.asked:
+            turn.asked -= 1
+        else:
+            turn.flush_answered = True
         if self._is_echo(text):
             self.remark(step, text)
             return
@@ -191,14 +199,31 @@ class Floor:
             return
         step.deadlines.set(ENDPOINT, last + LOST)
         assert turn.opened_at is not None
+        if not turns.interims:
+            self._ask(step)
         if not turn.text and not self._noise:
             limit = turn.opened_at + turns.hold_limit
-            if step.now >= limit:
+            if not turns.interims:
+                limit = max(limit, self._asked_at + turns.transcript_wait)
+            if not turns.interims and self._asked_at < turn.opened_at:
+                pass
+            elif step.now >= limit:
                 self._noise = True
             else:
                 step.deadlines.set(ENDPOINT, min(limit, last + LOST))
         elif turn.text and step.now >= turn.opened_at + turns.longest_turn:
             self._end_turn(step, 0, "longest turn")
+
+    def _ask(self, step: Step) -> None:
+        """Have a transcriber that waits until it is asked say what the caller is saying."""
+        turn, reply = self._caller.turn, self._agent.live
+        held = (reply is not None and reply.chosen) or self._line.leaving is not None
+        if turn.opened_at is None or (turn.text and not self._bargein.active):
+            return
+        if step.now >= max(turn.opened_at, self._asked_at) + (ASK_HELD if held else ASK_SPEECH):
+            self._asked_at = step.now
+            turn.asked += 1
+            step.emit(FlushTranscriber())
 
     def _silence(self, step: Step) -> int:
         """How long the caller has been silent: in media time, unless the frames have stopped coming."""
@@ -225,13 +250,15 @@ class Floor:
             turn.flushed = True
             step.emit(FlushTranscriber())
 
-    def _words_pending(self) -> bool:
+    def _words_pending(self, step: Step) -> bool:
         """Words of what was said may still be on their way."""
         turn = self._caller.turn
         if turn.interim:
             return True
         if turn.flush_answered or turn.opened_at is None:
             return False
+        if not step.policy.turns.interims:
+            return True
         return turn.words_at is None or turn.words_at < turn.speech_ended_at
 
     def _verdict(self, step: Step) -> Verdict:
@@ -245,7 +272,7 @@ class Floor:
     def _decide(self, step: Step, silence: int) -> None:
         turns, turn = step.policy.turns, self._caller.turn
         verdict = self._verdict(step)
-        pending = self._words_pending()
+        pending = self._words_pending(step)
         if (verdict.likely or turn.eager) and not pending and silence >= turns.flush_after:
             self._draft(step)
         if self._caller.burst and turn.opened_at is not None:
@@ -422,8 +449,8 @@ class Floor:
     def _meaning(self, step: Step, text: str) -> Means:
         reply = self._agent.live
         leaving = self._line.leaving is not None or (reply is not None and reply.leave is not None)
-        unfinished = bool(self._caller.turn.interim)
         turns, language = step.policy.turns, step.policy.language
+        unfinished = bool(self._caller.turn.interim) or (not turns.interims and self._caller.speaking)
         return meaning(text, turns, language, leaving=leaving, unfinished=unfinished)
 
     def cut(self, step: Step) -> None:
@@ -446,7 +473,7 @@ class Floor:
         if silence < turns.resume_after:
             self._ask_again(step, turns.resume_after - silence)
             return True
-        if self._words_pending() and silence < turns.resume_after + turns.transcript_wait:
+        if self._words_pending(step) and silence < turns.resume_after + turns.transcript_wait:
             return False
         if turn.text and self._meaning(step, turn.text) is not Means.LISTENING:
             return False

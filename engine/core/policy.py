@@ -6,7 +6,7 @@ frozen: a running call keeps the one it was made with.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from engine.core.conversation import Message
@@ -110,6 +110,9 @@ class Turns:
     flush_after: int = 160
     """Silence after which the transcriber is asked to finish: its work overlaps the wait. A recogniser that
     understands whole sentences only, such as one with a grammar, is better asked after 300."""
+    interims: bool = True
+    """The transcriber says words as they are spoken; one that waits until it is asked to finish, as those of
+    speech-to-speech models do, is asked now and then while the caller speaks."""
     transcript_wait: int = 1_000
     """How long a turn that is over by silence waits for words that are still on their way."""
     shortest_turn: int = 0
@@ -224,6 +227,8 @@ class Replies:
     filler_after: int | None = None
     """Say a filler when the model or a tool has left the caller waiting this long."""
     fillers: tuple[str, ...] = ()
+    speech_to_speech: bool = False
+    """The model hears and speaks itself; the voice only says texts that are fixed."""
     first_piece: int = 24
     """Characters from which the first piece of a reply may be cut at a comma."""
     longest_piece: int = 220
@@ -310,3 +315,12 @@ class Policy:
     tools: tuple[Tool, ...] = ()
     transfer_target: str = field(default="", repr=False)
     """Whom the agent may transfer to; empty: it cannot, and says so."""
+
+
+def speech_to_speech(policy: Policy) -> Policy:
+    """The policy of a call whose model hears and speaks itself."""
+    return replace(
+        policy,
+        replies=replace(policy.replies, speech_to_speech=True),
+        turns=replace(policy.turns, interims=False),
+    )

@@ -54,6 +54,10 @@ class Piece:
     tones: str = ""
     """Keypad digits to be played instead of text."""
     words: list[SpokenWord] = field(default_factory=list)
+    attempt: int = 0
+    """The request to the model whose own speech this is; 0: a voice speaks it."""
+    early: bytearray = field(default_factory=bytearray)
+    """Of a model's own speech: what came while something before it was still being voiced."""
 
 
 class Reply:
@@ -94,6 +98,8 @@ class Reply:
         """The caller's words that a draft answers."""
         self.silent = silent
         """The agent's medium is text: the reply is delivered, not spoken."""
+        self.broken = False
+        """A request broke off after it had said something, and another one goes on."""
         self.stages: set[str] = set()
         self._continuation: Continuation | None = None
         self._segmenter = Segmenter(policy.replies.first_piece, policy.replies.longest_piece)
@@ -124,6 +130,7 @@ class Reply:
     def break_off(self) -> None:
         """The model broke in its text: its whole pieces stay, and another request goes on after them."""
         self._segmenter.drop()
+        self.broken = bool(self.text)
         self._continuation = Continuation(self.text)
 
     def _add(self, texts: list[str]) -> bool:
@@ -139,7 +146,13 @@ class Reply:
     @property
     def voicing(self) -> int | None:
         """The piece the voice is working on."""
-        return next((i for i, piece in enumerate(self.pieces) if piece.asked and not piece.done), None)
+        unfinished = (i for i, piece in enumerate(self.pieces) if piece.asked and not piece.done)
+        return next((i for i in unfinished if not self.pieces[i].attempt), None)
+
+    @property
+    def sounding(self) -> bool:
+        """Audio of a piece is still to come, from the voice or from the model."""
+        return any(piece.asked and not piece.done for piece in self.pieces)
 
     @property
     def voiced(self) -> bool:
@@ -163,6 +176,50 @@ class Reply:
         piece.done = True
         if texts[whole:]:
             self.pieces.insert(index + 1, Piece(" ".join(texts[whole:])))
+
+    # --- speech of the model's own ----------------------------------------------------------------------
+
+    def own_speech(self, attempt: int) -> Piece:
+        """The piece that a model speaks itself in answer to this request."""
+        spoken = [piece for piece in self.pieces if piece.attempt == attempt]
+        if not spoken:
+            spoken = [Piece("", asked=True, attempt=attempt)]
+            self.pieces += spoken
+        return spoken[0]
+
+    def finish_speech(self, attempt: int) -> None:
+        """The model has spoken. What it wrote without speaking it is left to the voice."""
+        for piece in self.pieces:
+            if piece.attempt == attempt:
+                piece.text = piece.text.strip()
+                if piece.samples or piece.early or not piece.text:
+                    piece.done = True
+                else:
+                    piece.attempt, piece.asked = 0, False
+
+    def break_speech(self) -> Piece | None:
+        """The model broke off in its speech: its whole words stay, and the voice says what it still wrote.
+
+        Returns the piece that broke off, if there is one.
+        """
+        for index, piece in enumerate(self.pieces):
+            if piece.attempt and not piece.done:
+                piece.early.clear()
+                self.split(index)
+                return piece
+        return None
+
+    def pour(self, playout: Playout) -> None:
+        """Hand the ledger what the model has spoken, as soon as all before it is there."""
+        for piece in self.pieces:
+            if piece.early:
+                if piece.start is None:
+                    piece.start = playout.given
+                piece.samples += len(piece.early)
+                playout.give(bytes(piece.early))
+                piece.early.clear()
+            if not piece.done:
+                return
 
     # --- what was heard -------------------------------------------------------------------------------
 

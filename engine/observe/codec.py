@@ -3,8 +3,8 @@
 An event or effect becomes an object whose ``type`` is its class; what is nested in it (messages, words,
 usage) needs no ``type``, because the field's own hint says what it is. Bytes become ``{"bytes": length}`` and
 decode to digital silence of that length: the core decides by the level and length of audio, never by its
-content, and the recording holds the content. The one exception is `VoiceAudio`, kept whole as
-``{"mulaw": base64}``: the core takes the levels of the agent's own sound (for the echo it may cause) from
+content, and the recording holds the content. The exception is the agent's own sound (`VoiceAudio`,
+`ModelAudio`), kept whole as ``{"mulaw": base64}``: the core takes its levels (for the echo it may cause) from
 pieces that it cuts itself.
 """
 
@@ -23,7 +23,7 @@ import orjson
 from engine.audio import mulaw
 from engine.core import notes
 from engine.core.effects import Effect
-from engine.core.events import Event, VoiceAudio
+from engine.core.events import Event, ModelAudio, VoiceAudio
 from engine.core.notes import Note
 
 T = TypeVar("T")
@@ -60,7 +60,7 @@ def encode(record: Event | Effect) -> dict[str, Any]:
     encoded: dict[str, Any] = {"type": kind.__name__}
     for name in _FIELDS[kind]:
         encoded[name] = getattr(record, name)
-    if kind is VoiceAudio:
+    if kind is VoiceAudio or kind is ModelAudio:
         encoded["payload"] = {"mulaw": b64encode(encoded["payload"]).decode()}
     return encoded
 

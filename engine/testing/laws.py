@@ -186,8 +186,7 @@ class Laws:
         remarks = " ".join(self._said_by_caller)
         said = [_letters(text) for text in (users, remarks, *self._said_by_caller)]
         for final in self._finals:
-            words = _letters(final)
-            self._demand(any(words in text for text in said), "11", f"the caller's {final!r} is nowhere")
+            self._demand(_kept(_letters(final), said), "11", f"the caller's {final!r} is nowhere")
         self._check_heard(self._call.messages[self._given_messages :])
 
     def _exists(self, event: Created) -> None:
@@ -377,6 +376,13 @@ class Laws:
     def _final_words(self, event: FinalWords) -> None:
         if event.text.strip():
             self._finals.append(event.text)
+
+
+def _kept(final: str, said: Sequence[str]) -> bool:
+    """Whether the final's words are kept, at most in two: its first ones may have ended a turn before."""
+    words = final.split()
+    cuts = ((" ".join(words[:at]), " ".join(words[at:])) for at in range(len(words) + 1))
+    return any(all(any(part in text for text in said) for part in cut) for cut in cuts)
 
 
 def _letters(text: str) -> str:

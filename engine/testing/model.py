@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from engine.core.conversation import Message
-from engine.core.effects import CancelModel, Effect, StartModel
-from engine.core.events import ModelDone, ModelFailed, ModelText, ModelToolCall, Usage
+from engine.core.effects import CancelModel, Effect, StartModel, TruncateModel
+from engine.core.events import ModelAudio, ModelDone, ModelFailed, ModelText, ModelToolCall, Usage
 from engine.testing.faults import Fails, Fault, Faults, Refuses, Repeats, Silent, Stalls, nth_fault
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class _Generation:
     given: int = 0
     tools: bool = False
     cancelled: bool = False
+    speech: list[bytes] = field(default_factory=list)
+    """What each item sounds like, where the model speaks itself."""
 
 
 class ScriptedModel:
@@ -47,6 +49,9 @@ class ScriptedModel:
     one is repeated. ``opening`` is the reply while there is no turn yet. ``replies`` may also be a function
     of the messages. The first token comes ``first_token_ms`` after the request, then ``tokens_per_second``.
     ``faults`` go by request, ``down`` by vendor; ``late`` goes on after being cancelled.
+
+    In a speech-to-speech call it speaks what it says, ``first_audio_ms`` behind its text, as long as the
+    world's voice takes for it.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class ScriptedModel:
         opening: Reply = "Hello.",
         first_token_ms: int = 150,
         tokens_per_second: float = 60.0,
+        first_audio_ms: int = 80,
         faults: Faults = None,
         down: Mapping[int, Fault] | None = None,
         late: bool = False,
@@ -64,6 +70,7 @@ class ScriptedModel:
         self._opening = opening
         self._first_token_ms = first_token_ms
         self._token_ms = 1000 / tokens_per_second
+        self._first_audio_ms = first_audio_ms
         self._faults = faults
         self._down = dict(down or {})
         self._late = late
@@ -74,11 +81,15 @@ class ScriptedModel:
         self._running: dict[tuple[int, int], _Generation] = {}
         self._tool_uses = 0
         self._turns_before = _turns(world.policy.initial_messages)
+        self._speaks = world.policy.replies.speech_to_speech
+        self.truncated: list[TruncateModel] = []
+        """What it was told of its own speech that was not heard whole, in order."""
         self.requests: list[StartModel] = []
         """What it was asked, in order."""
         self.performs: dict[type[Effect], Callable[..., None]] = {
             StartModel: self._on_start,
             CancelModel: self._on_cancel,
+            TruncateModel: self.truncated.append,
         }
 
     def _on_start(self, request: StartModel) -> None:
@@ -90,6 +101,8 @@ class ScriptedModel:
         elif not isinstance(fault, Silent):
             items = _tokens(self._reply(request.messages))
             generation = _Generation(request, items)
+            if self._speaks:
+                generation.speech = self._speak(request, items)
             self._running[request.reply, request.attempt] = generation
             self._world.after(self._first_token_ms, lambda _: self._give(generation, fault))
 
@@ -106,6 +119,26 @@ class ScriptedModel:
             return self._opening
         return self._replies[min(turn, len(self._replies)) - 1]
 
+    def _speak(self, request: StartModel, items: list[str | ToolUse]) -> list[bytes]:
+        """The items' sound: each token has its characters' share of the words that it belongs to."""
+        texts = [item if isinstance(item, str) else "" for item in items]
+        words = "".join(texts).split()
+        audio, _ = self._world.voice.record(request.reply, request.attempt, words)
+        total, at, given = len("".join(texts)), 0, 0
+        speech = []
+        for text in texts:
+            at += len(text)
+            end = len(audio) * at // total if total else 0
+            speech.append(audio[given:end])
+            given = end
+        return speech
+
+    def _sound(self, generation: _Generation, number: int) -> None:
+        """Tell how the item sounds."""
+        request = generation.request
+        if not generation.cancelled and generation.speech[number]:
+            self._world.tell(ModelAudio(request.reply, request.attempt, generation.speech[number]))
+
     def _give(self, generation: _Generation, fault: object) -> None:
         """Say the next token, or the end, and have the one after it said in its time."""
         if generation.cancelled:
@@ -120,15 +153,18 @@ class ScriptedModel:
         if given == len(generation.items):
             usage = Usage(sum(len(m.text) for m in generation.request.messages) // 4, given)
             done = ModelDone(reply, attempt, "tools" if generation.tools else "stop", usage)
-            self._world.tell(done)
-            if isinstance(fault, Repeats):
-                self._world.tell(done)
+            if self._speaks:
+                self._world.after(self._first_audio_ms, lambda _: self._finish(generation, done, fault))
+            else:
+                self._finish(generation, done, fault)
             return
         generation.given += 1
         started = self._world.clock.now
         wait = round(generation.given * self._token_ms) - round(given * self._token_ms)
         self._world.clock.at(started + wait, lambda _: self._give(generation, fault))
         item = generation.items[given]
+        if self._speaks:
+            self._world.after(self._first_audio_ms, lambda _: self._sound(generation, given))
         if isinstance(item, str):
             self._world.tell(ModelText(reply, attempt, item))
         else:
@@ -136,6 +172,12 @@ class ScriptedModel:
             self._tool_uses += 1
             arguments = json.dumps(item.arguments)
             self._world.tell(ModelToolCall(reply, attempt, f"call{self._tool_uses}", item.name, arguments))
+
+    def _finish(self, generation: _Generation, done: ModelDone, fault: object) -> None:
+        if not generation.cancelled:
+            self._world.tell(done)
+            if isinstance(fault, Repeats):
+                self._world.tell(done)
 
 
 def _tokens(reply: Reply) -> list[str | ToolUse]:

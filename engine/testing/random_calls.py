@@ -28,6 +28,7 @@ from engine.core.events import (
     KeyPressed,
     MarkEchoed,
     MediaGap,
+    ModelAudio,
     ModelDone,
     ModelFailed,
     ModelText,
@@ -89,7 +90,8 @@ class RandomEvents:
         self._speaking = False
         self._likely: list[Callable[[], Event]] = [
             self._frame, self._frame, self._frame, self._voice, self._voice, self._mark, self._mark,
-            self._text, self._voice_end, self._words, self._model_end, self._tool_call, self._tool_end,
+            self._text, self._model_audio, self._voice_end, self._words, self._model_end,
+            self._tool_call, self._tool_end,
         ]  # fmt: skip
         self._rare: list[Callable[[], Event]] = [
             self._line,
@@ -154,6 +156,10 @@ class RandomEvents:
     def _text(self) -> Event:
         reply, attempt = self._recent(self._replies)
         return ModelText(reply, attempt, self._rng.choice(TEXTS))
+
+    def _model_audio(self) -> Event:
+        reply, attempt = self._recent(self._replies)
+        return ModelAudio(reply, attempt, _SOUND[: self._rng.choice((0, 1, 160, 333, 8_000))])
 
     def _model_end(self) -> Event:
         rng = self._rng

@@ -10,7 +10,7 @@ from engine.audio.mulaw import BYTES_PER_MS
 from engine.core.effects import CancelVoice, Effect, Speak
 from engine.core.events import SpokenWord, VoiceAudio, VoiceDone, VoiceFailed, VoiceWords
 from engine.testing.faults import Fails, Fault, Faults, Refuses, Repeats, Silent, Stalls, nth_fault
-from engine.testing.tape import Tape
+from engine.testing.tape import Tape, TapedWord
 
 if TYPE_CHECKING:
     from engine.testing.world import World
@@ -79,13 +79,18 @@ class ScriptedVoice:
             return
         if isinstance(fault, Silent):
             return
-        lengths = [(word, (len(word) + 1) * self._ms_per_character) for word in request.text.split()]
-        audio, taped = self.tape.record(request.reply, request.piece, lengths)
+        audio, taped = self.record(request.reply, request.piece, request.text.split())
         first = taped[0].start if taped else 0
         words = [SpokenWord(word.text, word.start - first) for word in taped]
         self._waiting.append(_Piece(request, audio, words, fault))
         if self._speaking is None:
             self._speak_next()
+
+    def record(self, reply: int, piece: int, words: list[str]) -> tuple[bytes, list[TapedWord]]:
+        """What the words sound like (µ-law), and where they lie on the tape."""
+        return self.tape.record(
+            reply, piece, [(word, (len(word) + 1) * self._ms_per_character) for word in words]
+        )
 
     def _on_cancel(self, effect: CancelVoice) -> None:
         if self._late:

@@ -70,7 +70,8 @@ class World:
         self.call = call(policy)
         self.caller = caller
         self.phone = phone or Phone()
-        self.transcriber = transcriber or ScriptedTranscriber()
+        speaks = policy.replies.speech_to_speech
+        self.transcriber = transcriber or ScriptedTranscriber(interim_every=None if speaks else 200)
         self.model = model or ScriptedModel()
         self.voice = voice or ScriptedVoice()
         self.tools = Toolbox(dict(tools or {}))
@@ -99,7 +100,7 @@ class World:
         caller.enter(self)
         self._laws = Laws(self.call, policy, ear=self.phone.ear, log=self.log) if laws else None
         if self._laws is not None:
-            self._laws.word_times = self.voice.word_times
+            self._laws.word_times = self.voice.word_times and not speaks
             self._laws.uncertainty = self.phone.uncertainty
         self.clock.at(0, self.tell, Created())
         if caller.joins is not None:

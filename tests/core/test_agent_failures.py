@@ -98,6 +98,7 @@ def test_a_model_that_breaks_off_is_gone_on_with_and_repeats_nothing(fault: Vend
 
 
 @pytest.mark.parametrize("fault", [Stalls(after=8), Fails(after=8)])
+@pytest.mark.pipeline
 def test_one_that_always_breaks_off_is_heard_up_to_its_last_whole_sentence(fault: VendorFault) -> None:
     world = run_call(RULES, one_turn(40_000), model=ScriptedModel([LATE], faults=fault))
     assert world.heard_text == "It is late now." and len(asked(world)) == 2
@@ -122,6 +123,7 @@ def test_the_end_that_is_said_twice_is_one_end() -> None:
 @pytest.mark.parametrize(
     ("fault", "noticed"), [(Silent(), 4_000), (Refuses(after=70), 70), (Fails(after=0), 80)]
 )
+@pytest.mark.pipeline
 def test_a_voice_that_says_nothing_is_asked_again(fault: VendorFault, noticed: int) -> None:
     world = run_call(
         RULES, one_turn(30_000), voice=ScriptedVoice(faults=[fault]), model=ScriptedModel([LONG])
@@ -133,6 +135,7 @@ def test_a_voice_that_says_nothing_is_asked_again(fault: VendorFault, noticed: i
 
 
 @pytest.mark.parametrize("retryable", [True, False])
+@pytest.mark.pipeline
 def test_a_voice_that_fails_for_good_ends_the_call(retryable: bool) -> None:
     world = run_call(RULES, one_turn(), voice=ScriptedVoice(faults=Refuses(retryable=retryable)))
     assert world.reason is EndReason.PROVIDER_ERROR and len(world.voice.asked) == (2 if retryable else 1)

@@ -165,4 +165,4 @@ def test_a_call_of_ten_minutes(capsys: pytest.CaptureFixture[str]) -> None:
         "That one is blue and quite large. And it is cheap."
     ) == 29
     assert world.phone.ear.gaps() == []
-    assert replay(policy, world.log).messages == world.messages
+    assert replay(world.policy, world.log).messages == world.messages

@@ -191,15 +191,17 @@ def test_a_strict_farewell_is_not_taken_back(at: int) -> None:
 
 
 def test_nobody_is_hung_up_on_while_still_speaking() -> None:
-    caller = Caller().says(THANKS, at=200).says("Oh and could you tell me one more thing", at=END - 80)
+    _, end = farewell()
+    caller = Caller().says(THANKS, at=200).says("Oh and could you tell me one more thing", at=end - 80)
     world = leaving(caller=caller).run(20_000)
     assert world.reason is None
     assert spoken(world)[-1][0] == "Yes?"
 
 
 def test_not_even_one_who_speaks_for_long() -> None:
+    _, end = farewell()
     text = "Oh and could you tell me one more thing " * 6
-    caller = Caller().says(THANKS, at=200).says(text, at=END - 80, lasts=20_000)
+    caller = Caller().says(THANKS, at=200).says(text, at=end - 80, lasts=20_000)
     world = leaving(caller=caller).run(40_000)
     assert world.reason is None
     assert spoken(world)[-1][0] == "Yes?"
@@ -219,10 +221,11 @@ def test_a_question_that_does_not_cut_the_farewell_still_keeps_the_call(how: dic
 
 
 def test_a_sound_without_words_does_not_take_it_back_but_is_waited_for() -> None:
-    caller = Caller().says(THANKS, at=200).coughs(at=END - 100, lasts=300)
+    _, end = farewell()
+    caller = Caller().says(THANKS, at=200).coughs(at=end - 100, lasts=300)
     world = leaving(caller=caller).run()
     assert ending(world)[0] == "agent_hung_up"
-    assert END <= ending(world)[1] <= END + 2_500
+    assert end <= ending(world)[1] <= end + 2_500
 
 
 def test_after_a_farewell_taken_back_the_next_one_works() -> None:

@@ -58,6 +58,7 @@ def test_the_next_model_goes_on_with_the_same_reply(fault: object) -> None:
 
 
 @pytest.mark.parametrize("fault", [Refuses(), Silent(), Stalls(after=500), Fails(after=700)], ids=str)
+@pytest.mark.pipeline
 def test_the_next_voice_goes_on_where_the_first_broke_off(fault: object) -> None:
     voice = ScriptedVoice(down={0: fault})  # type: ignore[dict-item]
     world = run_call(policy(), asks(), model=ScriptedModel([ANSWER]), voice=voice)

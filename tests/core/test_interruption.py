@@ -75,6 +75,7 @@ def test_on_a_slow_network_no_word_is_claimed_that_was_not_heard(delay: int) -> 
     assert said == heard[: len(said)] and world.stop_delays[0] <= 200 + 2 * delay
 
 
+@pytest.mark.pipeline
 def test_stop_cancels_everything_and_late_bytes_are_dropped() -> None:
     caller = (
         Caller().says("Tell me.", at=500).says("wait, stop", when=agent_speaking(600)).hangs_up(at=14_000)

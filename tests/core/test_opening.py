@@ -196,6 +196,7 @@ def test_prompt_and_history_stand_first_in_every_request_in_order() -> None:
         ("We are open. ", "We are open."),
     ],
 )
+@pytest.mark.pipeline
 def test_a_reply_cut_at_the_token_limit_ends_cleanly(said: str, heard: str) -> None:
     world = World(policy(), caller=Caller(joins=None)).at(0, StreamOpened("s1"))
     world.model._first_token_ms = 10**6

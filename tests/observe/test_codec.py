@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from engine.audio import mulaw
 from engine.core.effects import FeedTranscriber, Speak
-from engine.core.events import CallerAudio, FinalWords, VoiceAudio
+from engine.core.events import CallerAudio, FinalWords, ModelAudio, VoiceAudio
 from engine.core.notes import Note
 from engine.core.policy import Policy
 from engine.observe import codec
@@ -45,7 +45,7 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
 
 def silenced(record: Any) -> Any:
     """The record with its audio as a journal gives it back."""
-    if isinstance(record, VoiceAudio) or not hasattr(record, "payload"):
+    if isinstance(record, VoiceAudio | ModelAudio) or not hasattr(record, "payload"):
         return record
     return replace(record, payload=mulaw.silence(1)[:1] * len(record.payload))
 
