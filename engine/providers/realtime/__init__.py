@@ -1,0 +1,1 @@
+"""Models that hear and speak themselves, one family of files a vendor."""
