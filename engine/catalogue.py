@@ -199,9 +199,23 @@ _TTS_1_VOICES = frozenset(_OPENAI_VOICES) - {"ballad", "verse", "marin", "cedar"
 
 _ZERO_TO_ONE = Range(0, 1)
 
+# --- speech to speech ---------------------------------------------------------------------------------
+
+_REALTIME = """
+    gpt-realtime gpt-realtime-2025-08-28 gpt-realtime-1.5 gpt-realtime-2
+    gpt-realtime-2.1 gpt-realtime-2.1-mini
+    gpt-realtime-mini gpt-realtime-mini-2025-10-06 gpt-realtime-mini-2025-12-15
+"""
+_REALTIME_VOICES = tuple("marin cedar alloy ash ballad coral echo sage shimmer verse".split())
+_TRANSCRIPTION = tuple(
+    """
+    gpt-transcribe gpt-live-transcribe gpt-4o-mini-transcribe gpt-4o-transcribe gpt-realtime-whisper whisper-1
+    """.split()
+)
+
 # --- all of them --------------------------------------------------------------------------------------
 
-TRANSCRIBER, MODEL, VOICE = "transcriber", "model", "voice"
+TRANSCRIBER, MODEL, VOICE, REALTIME = "transcriber", "model", "voice", "realtime"
 
 CATALOGUE: Mapping[str, Mapping[str, Vendor]] = MappingProxyType(
     {
@@ -290,6 +304,18 @@ CATALOGUE: Mapping[str, Mapping[str, Vendor]] = MappingProxyType(
                 ),
                 voices=_OPENAI_VOICES,
                 options={"speed": Range(0.25, 4), "instructions": None},
+            ),
+        },
+        REALTIME: {
+            "openai": Vendor(
+                _each(_REALTIME),
+                voices=_REALTIME_VOICES,
+                options={
+                    "speed": Range(0.25, 1.5),
+                    "max_tokens": Range(1, 4096),
+                    "transcription_model": _TRANSCRIPTION,
+                    "keywords": Range(0, 100),
+                },
             ),
         },
     }

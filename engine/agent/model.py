@@ -14,7 +14,7 @@ from engine.agent.fields import Group, dial, option, text, told
 from engine.agent.languages import check_language
 from engine.agent.phrases import always_interrupt, never_interrupt
 from engine.agent.problems import InvalidAgent
-from engine.agent.providers import Model, Transcriber, VendorGroup, Voice
+from engine.agent.providers import Model, Realtime, Transcriber, VendorGroup, Voice
 from engine.agent.templates import fill, missing_names
 from engine.agent.tools import Tool
 from engine.agent.turns import Turns
@@ -60,6 +60,12 @@ class Agent(Group):
     )
     metadata: dict[str, Any] = option({}, "Free data of yours, kept with the call and handed back unchanged.")
 
+    mode: Literal["pipeline", "realtime"] = option(
+        "pipeline",
+        "'pipeline' (also called 'legacy') has a transcriber, a model and a voice; 'realtime' one model that"
+        " hears and speaks itself.",
+    )
+    realtime: Realtime = option(Realtime(), "Who that is, where the mode is 'realtime'.")
     opening: Opening = option(Opening(), "The first words.")
     transcriber: Transcriber = option(Transcriber(), "Who turns speech into words.")
     model: Model = option(Model(), "Who decides what is said.")
@@ -72,6 +78,11 @@ class Agent(Group):
     handoff: Handoff = option(Handoff(), "Whom it may transfer to.")
     keypad: Keypad = option(Keypad(), "How keypad digits are collected.")
     record: Record = option(Record(), "What is kept of the call.")
+
+    @field_validator("mode", mode="before")
+    @classmethod
+    def _other_name(cls, mode: object) -> object:
+        return "pipeline" if mode == "legacy" else mode
 
     @field_validator("language")
     @classmethod
@@ -117,7 +128,8 @@ def effective(agent: Agent) -> dict[str, Any]:
         turns["never_interrupt"] = list(never_interrupt(agent.language))
     if turns["always_interrupt"] is None:
         turns["always_interrupt"] = list(always_interrupt(agent.language))
-    for group in (agent.transcriber, agent.model, agent.voice):
+    speaks = agent.mode == "realtime"
+    for group in (agent.realtime,) if speaks else (agent.transcriber, agent.model, agent.voice):
         _name_usual(group, data[group.role])
     return data
 

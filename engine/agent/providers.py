@@ -13,7 +13,7 @@ from pydantic import Strict, field_validator
 from engine.agent.fields import Group, SecondsOrNever, Texts, dial, option, seconds, text
 from engine.agent.languages import check_language
 from engine.agent.problems import SHORTEST, InvalidAgent, closest, either
-from engine.catalogue import CATALOGUE, MODEL, TRANSCRIBER, VOICE, Vendor
+from engine.catalogue import CATALOGUE, MODEL, REALTIME, TRANSCRIBER, VOICE, Vendor
 from engine.settings import address_problem
 
 AUTOMATIC = "auto"
@@ -235,8 +235,25 @@ class Voice(VoiceVendor):
     )
 
 
+class Realtime(VendorGroup):
+    """A model that hears, thinks and speaks itself, where the agent's mode is 'realtime'."""
+
+    role: ClassVar[str] = REALTIME
+
+    vendor: str = option("openai", "'openai' is the Realtime API of OpenAI.")
+    model: str = option("", "Empty: its usual one.")
+    voice: str = option("", "A voice of the vendor. Empty: its usual one.")
+    language: str = option("", "What the caller speaks, if not the agent's language; 'multi' for several.")
+    speed: float = option(1.0, "Factor on the voice's normal speed.")
+    max_tokens: int | None = option(None, "Most tokens of one reply, sound included. Not set: no limit.")
+    transcription_model: str = option(
+        "gpt-transcribe", "What writes down the caller's words; the model itself hears the sound."
+    )
+    keywords: Texts = option((), "Words to favour in what is written down, such as names.")
+
+
 _NOT_OPTIONS = frozenset({"unlisted", "vendor", "model", "voice", "language", "alternatives"})
-_OF_A_VENDOR = (TranscriberVendor, ModelVendor, VoiceVendor)
+_OF_A_VENDOR = (TranscriberVendor, ModelVendor, VoiceVendor, Realtime)
 
 
 def options_of(group: VendorGroup) -> dict[str, Any]:
@@ -252,13 +269,22 @@ def with_vendor(group: _G, vendor: str) -> _G:
     """The group with another vendor at its usual settings; what is not the vendor's (deadlines) stays."""
     if vendor == group.vendor:
         return group
+    try:
+        return type(group).model_validate({**_kept(group), "vendor": vendor})
+    except InvalidAgent as error:
+        raise InvalidAgent(f"{group.role}.{problem}" for problem in error.problems) from None
+
+
+def without_vendor(group: _G) -> _G:
+    """The group with no vendor chosen, for a call whose model hears and speaks itself; deadlines stay."""
+    return type(group).model_validate(_kept(group))
+
+
+def _kept(group: Transcriber | Model | Voice) -> dict[str, Any]:
+    """What of a group is not its vendor's."""
     own = next(kind for kind in _OF_A_VENDOR if isinstance(group, kind))
-    kept = {
+    return {
         name: getattr(group, name)
         for name in type(group).model_fields
         if name not in own.model_fields and name != "alternatives"
     }
-    try:
-        return type(group).model_validate({**kept, "vendor": vendor})
-    except InvalidAgent as error:
-        raise InvalidAgent(f"{group.role}.{problem}" for problem in error.problems) from None

@@ -10,7 +10,7 @@ from engine.agent.fields import MS, Group, policy_value, told
 from engine.agent.model import Agent, InitialMessage
 from engine.agent.phrases import always_interrupt, never_interrupt
 from engine.core.conversation import Message, ToolRequest
-from engine.core.policy import Carrier, LadderStep, Policy, Tool
+from engine.core.policy import Carrier, LadderStep, Policy, Tool, speech_to_speech
 
 INTERNAL = frozenset(
     {
@@ -21,6 +21,8 @@ INTERNAL = frozenset(
         "limits.write_stall", "limits.carrier", "limits.wire_faults",
         # The worker counts the providers that it has.
         "alternatives.transcribers", "alternatives.models", "alternatives.voices",
+        # The mode says both.
+        "replies.speech_to_speech", "turns.interims",
         # A bound that only a broken model meets.
         "replies.tool_rounds",
     }
@@ -45,7 +47,8 @@ def to_policy(agent: Agent, carrier: Carrier) -> Policy:
     values["initial_messages"] = tuple(map(_message, agent.initial_messages))
     values["tools"] = tuple(Tool(tool.name, tool.kind, round(tool.timeout * MS)) for tool in agent.tools)
     values["carrier"] = carrier
-    return _replaced(Policy(), values)
+    policy = _replaced(Policy(), values)
+    return speech_to_speech(policy) if agent.mode == "realtime" else policy
 
 
 def _settings(group: Group) -> Iterator[tuple[str, Any]]:

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from engine.agent.problems import closest, either
-from engine.agent.providers import ModelVendor, TranscriberVendor, VendorGroup, VoiceVendor, options_of
+from engine.agent.providers import (
+    ModelVendor,
+    Realtime,
+    TranscriberVendor,
+    VendorGroup,
+    VoiceVendor,
+    options_of,
+)
 from engine.catalogue import CATALOGUE, MODEL, Range
 from engine.catalogue import Model as ListedModel
 from engine.settings import VendorSettings
@@ -20,7 +27,13 @@ EOT_THRESHOLD = 0.7
 
 
 def vendor_problems(agent: Agent) -> Iterator[str]:
-    """What does not fit in the three roles and their alternatives."""
+    """What does not fit in the three roles and their alternatives, or in the one that does for all three."""
+    if agent.mode == "realtime":
+        yield from _unused(agent)
+        yield from group_problems(agent.realtime, agent.language, "realtime")
+        return
+    if agent.realtime != Realtime():
+        yield "realtime is for mode 'realtime', and mode is 'pipeline': leave it out, or set mode"
     roles: tuple[tuple[str, VendorGroup, tuple[VendorGroup, ...]], ...] = (
         ("transcriber", agent.transcriber, agent.transcriber.alternatives),
         ("model", agent.model, agent.model.alternatives),
@@ -37,6 +50,15 @@ def vendor_problems(agent: Agent) -> Iterator[str]:
             yield f"transcriber.alternatives[{index}].vendor must be one that hears, not 'none'"
 
 
+def _unused(agent: Agent) -> Iterator[str]:
+    """Vendors and options that a call whose model hears and speaks itself would never ask."""
+    for group in (agent.transcriber, agent.model, agent.voice):
+        own = ("vendor", "model", "language", "voice", "alternatives", *options_of(group))
+        for name in (name for name in own if name in type(group).model_fields):
+            if getattr(group, name) != type(group).model_fields[name].default:
+                yield f"{group.role}.{name} is for mode 'pipeline', and mode is 'realtime': leave it out"
+
+
 def group_problems(group: VendorGroup, language: str, path: str) -> Iterator[str]:
     """What does not fit in one group; ``language`` is the agent's."""
     model = model_of(group)
@@ -44,9 +66,9 @@ def group_problems(group: VendorGroup, language: str, path: str) -> Iterator[str
         names = [listed.name for listed in group.listed.models]
         yield f"{path}.model {_unknown(group, group.model, names)}"
         return
-    if isinstance(group, VoiceVendor):
+    if isinstance(group, VoiceVendor | Realtime):
         yield from _voice(group, model, path)
-    if isinstance(group, TranscriberVendor | VoiceVendor):
+    if isinstance(group, TranscriberVendor | VoiceVendor | Realtime):
         yield from _language(group, model, language, path)
     yield from _options(group, model, path)
     if isinstance(group, TranscriberVendor) and group.vendor == "deepgram-flux":
@@ -85,7 +107,7 @@ def _unknown(group: VendorGroup, name: str, known: list[str]) -> str:
     return f"must be {either(known)}, not {name!r}{told}"
 
 
-def _voice(group: VoiceVendor, model: ListedModel, path: str) -> Iterator[str]:
+def _voice(group: VoiceVendor | Realtime, model: ListedModel, path: str) -> Iterator[str]:
     voices = group.listed.voices
     if voices is None or not group.voice or group.unlisted:
         return
@@ -95,7 +117,7 @@ def _voice(group: VoiceVendor, model: ListedModel, path: str) -> Iterator[str]:
 
 
 def _language(
-    group: TranscriberVendor | VoiceVendor, model: ListedModel, language: str, path: str
+    group: TranscriberVendor | VoiceVendor | Realtime, model: ListedModel, language: str, path: str
 ) -> Iterator[str]:
     own = group.language
     wanted = own or language

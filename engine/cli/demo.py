@@ -10,7 +10,7 @@ import typer
 
 from engine.agent import load_agent
 from engine.core.notes import EndReason
-from engine.demo.call import hold_call, with_vendors
+from engine.demo.call import hold_call, with_realtime, with_vendors
 from engine.demo.script import built_in, of_files
 from engine.errors import EngineError
 from engine.observe.live import LiveView
@@ -36,6 +36,9 @@ def demo(
     stt: Annotated[str, typer.Option(help="Another transcriber than the agent's, such as deepgram.")] = "",
     llm: Annotated[str, typer.Option(help="Another language model, such as openai.")] = "",
     tts: Annotated[str, typer.Option(help="Another voice, such as elevenlabs.")] = "",
+    realtime: Annotated[
+        str, typer.Option(help="One model that hears and speaks itself instead of the three: openai.")
+    ] = "",
     limit: Annotated[float, typer.Option(help="Seconds after which the caller hangs up.", min=1)] = 180.0,
 ) -> None:
     """Listen in on a call: a simulated phone rings an agent on this machine.
@@ -49,7 +52,9 @@ def demo(
     own = load_agent(agent)
     files = _files(caller or [], [Path(each) for each in context.args])
     script = of_files(files) if files else built_in(own)
-    chosen = with_vendors(own, stt, llm, tts)
+    if realtime and (stt or llm or tts):
+        raise EngineError("--realtime takes the place of --stt, --llm and --tts: name it alone")
+    chosen = with_realtime(own, realtime) if realtime else with_vendors(own, stt, llm, tts)
     call = asyncio.run(
         hold_call(chosen, script, out, watch=[lambda session: view.on_step], limit=limit),
     )

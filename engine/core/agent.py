@@ -40,7 +40,7 @@ from engine.core.notes import (
 )
 from engine.core.playout import BYTES_PER_MS, Playout
 from engine.core.policy import Alternatives
-from engine.core.replies import Kind, Piece, Reply
+from engine.core.replies import USUAL_PACE, Kind, Piece, Reply
 from engine.core.speakable import is_speakable
 from engine.core.step import Step
 from engine.core.vendors import Vendors
@@ -48,6 +48,8 @@ from engine.core.vendors import Vendors
 ALARM = "reply"
 FILLER = "filler"
 HEDGE = "hedge"
+PACE_OF = 12
+"""Characters from which a piece shows how fast its voice speaks."""
 BROKEN_OFF = Message(
     "system",
     "The line to you broke after the words above; the caller has heard them. Go on from there, and do not"
@@ -99,6 +101,8 @@ class Agent:
         self._messages: tuple[Message, ...] = ()
         self._audible = False
         self._fillers = 0
+        self._pace: float = USUAL_PACE
+        """Speaking time of a character, ms, in the last piece that was long enough to tell."""
 
     @property
     def state(self) -> AgentState:
@@ -301,6 +305,7 @@ class Agent:
         reply.text_done = not reply.round or reply.leave is not None
         step.emit(ModelUsed(step.now, reply.id, done.usage.input_tokens, done.usage.output_tokens))
         reply.finish_speech(done.attempt)
+        self._learn_pace(reply.pieces[-1:])
         added = reply.finish(truncated=done.reason == "length")
         if added or (reply.text and step.policy.replies.speech_to_speech):
             self._noted_text(step)
@@ -342,9 +347,14 @@ class Agent:
         else:
             self.cut(step, failed="model")
 
+    def _learn_pace(self, pieces: list[Piece]) -> None:
+        for piece in pieces:
+            if piece.done and piece.samples and len(piece.text) >= PACE_OF:
+                self._pace = piece.samples / BYTES_PER_MS / len(piece.text)
+
     def _break_speech(self, step: Step, reply: Reply) -> None:
         """What the model was speaking itself ends with a whole word."""
-        piece = reply.break_speech()
+        piece = reply.break_speech(self._pace)
         if piece is not None:
             step.emit(TruncateModel(piece.attempt, piece.samples // BYTES_PER_MS))
             if piece.start is not None:
@@ -398,6 +408,7 @@ class Agent:
         if piece.start is None:
             piece.start = self.playout.given
         piece.done = True
+        self._learn_pace([piece])
         self._progress_at = step.now
         if self.live is not None:
             self.live.voice_tries = 0
@@ -422,7 +433,7 @@ class Agent:
             return
         self._voice = self._voices.pick(step.now)
         step.emit(CancelVoice(reply.id))
-        reply.split(index)
+        reply.split(index, self._pace)
         piece = reply.pieces[index]
         if piece.text:
             reply.voice_tries = 0

@@ -159,15 +159,17 @@ class Reply:
         """All pieces have their audio, and no more text is to come."""
         return self.text_done and all(piece.done for piece in self.pieces)
 
-    def split(self, index: int) -> None:
+    def split(self, index: int, pace: float) -> None:
         """The voice broke off in a piece: its whole words stay, the rest becomes a piece of its own.
 
+        ``pace`` is the voice's speaking time of a character, ms, where it does not tell where its words lie.
         Audio of a word that is not whole no longer belongs to the piece; see `Piece.samples`.
         """
         piece = self.pieces[index]
-        texts, words = piece.text.split(), self._words(piece, USUAL_PACE)
+        texts, words = piece.text.split(), self._words(piece, pace)
         ends = [word.start for word in words[1:]]
-        ends += [word.start + len(word.text) * SLOW_PACE * BYTES_PER_MS for word in words[-1:]]
+        last = pace if piece.attempt else SLOW_PACE
+        ends += [word.start + round(len(word.text) * last * BYTES_PER_MS) for word in words[-1:]]
         whole = sum(end <= piece.samples for end in ends)
         if whole < len(words):
             piece.samples = min(piece.samples, words[whole].start)
@@ -197,15 +199,15 @@ class Reply:
                 else:
                     piece.attempt, piece.asked = 0, False
 
-    def break_speech(self) -> Piece | None:
+    def break_speech(self, pace: float) -> Piece | None:
         """The model broke off in its speech: its whole words stay, and the voice says what it still wrote.
 
-        Returns the piece that broke off, if there is one.
+        ``pace`` is as in `split`. Returns the piece that broke off, if there is one.
         """
         for index, piece in enumerate(self.pieces):
             if piece.attempt and not piece.done:
                 piece.early.clear()
-                self.split(index)
+                self.split(index, pace)
                 return piece
         return None
 
@@ -266,7 +268,7 @@ class Reply:
                 return index
         return len(words)
 
-    def _words(self, piece: Piece, pace: int = SLOW_PACE) -> list[SpokenWord]:
+    def _words(self, piece: Piece, pace: float = SLOW_PACE) -> list[SpokenWord]:
         """The piece's words with their positions: the voice's own, or else by their share of characters.
 
         ``pace`` (ms a character) is what to reckon with while the length of the audio is not known.
@@ -274,7 +276,7 @@ class Reply:
         if piece.words:
             return piece.words
         total = max(len(piece.text), 1)
-        samples = piece.samples if piece.done else total * pace * BYTES_PER_MS
+        samples = piece.samples if piece.done else round(total * pace * BYTES_PER_MS)
         words, at = [], 0
         for text in piece.text.split():
             words.append(SpokenWord(text, samples * at // total))

@@ -10,7 +10,7 @@ import aiohttp
 from aiohttp import web
 
 from engine.agent import Agent
-from engine.agent.providers import AUTOMATIC, with_vendor
+from engine.agent.providers import AUTOMATIC, with_vendor, without_vendor
 from engine.core.notes import EndReason
 from engine.demo.caller import Step, play
 from engine.demo.phone import Softphone
@@ -45,6 +45,17 @@ def with_vendors(agent: Agent, transcriber: str = "", model: str = "", voice: st
     if voice:
         speaks = with_vendor(speaks, voice)
     return agent.for_call(transcriber=hears, model=thinks, voice=speaks)
+
+
+def with_realtime(agent: Agent, vendor: str) -> Agent:
+    """The agent with a model of ``vendor`` that hears and speaks itself. Raises `InvalidAgent`."""
+    return agent.for_call(
+        mode="realtime",
+        realtime={"vendor": vendor},
+        transcriber=without_vendor(agent.transcriber),
+        model=without_vendor(agent.model),
+        voice=without_vendor(agent.voice),
+    )
 
 
 async def hold_call(

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from engine.core.effects import StartModel
-from engine.core.events import Event, ModelDone, ModelFailed, ModelText, ModelToolCall
-from engine.providers.contracts import Finished, LanguageModel, ProviderError, TextDelta, ToolSpec
+from engine.core.events import Event, ModelAudio, ModelDone, ModelFailed, ModelText, ModelToolCall
+from engine.providers.contracts import (
+    AudioDelta,
+    Finished,
+    LanguageModel,
+    ProviderError,
+    RealtimeLine,
+    TextDelta,
+    ToolCallDelta,
+    ToolSpec,
+)
 from engine.runtime.failures import as_provider_error
 from engine.runtime.tasks import Tasks
 
@@ -15,7 +24,8 @@ from engine.runtime.tasks import Tasks
 class Generation:
     """Runs the requests of replies: one each, or two where a second model is asked beside a silent one.
 
-    ``models`` are the vendors in the agent's order of preference.
+    ``models`` are the vendors in the agent's order of preference; ``line`` takes their place where the
+    model hears and speaks itself.
     """
 
     def __init__(
@@ -24,8 +34,10 @@ class Generation:
         tools: Sequence[ToolSpec],
         tell: Callable[[Event], None],
         tasks: Tasks,
+        line: RealtimeLine | None = None,
     ) -> None:
         self._models = models
+        self._line = line
         self._tools = tools
         self._tell = tell
         self._tasks = tasks
@@ -42,18 +54,30 @@ class Generation:
         for key in [key for key in self._running if key[0] == reply and attempt in (None, key[1])]:
             self._running.pop(key).cancel()
 
+    def truncate(self, attempt: int, heard: int) -> None:
+        """Tell a model that speaks itself how much of a request's speech was heard, ms."""
+        if self._line is not None:
+            self._line.truncate(attempt, heard)
+
     def close(self) -> None:
         """End all requests."""
         for reply, _ in list(self._running):
             self.cancel(reply)
 
+    def _deltas(self, asked: StartModel) -> AsyncIterator[TextDelta | AudioDelta | ToolCallDelta | Finished]:
+        if self._line is not None:
+            return self._line.respond(asked.attempt, asked.messages, self._tools)
+        return self._models[asked.vendor].generate(asked.messages, self._tools)
+
     async def _generate(self, asked: StartModel) -> None:
         """Pass on what the model streams. Cancelled, it passes nothing on any more."""
         reply, attempt, finished = asked.reply, asked.attempt, False
         try:
-            async for delta in self._models[asked.vendor].generate(asked.messages, self._tools):
+            async for delta in self._deltas(asked):
                 if isinstance(delta, TextDelta):
                     self._tell(ModelText(reply, attempt, delta.text))
+                elif isinstance(delta, AudioDelta):
+                    self._tell(ModelAudio(reply, attempt, delta.payload))
                 elif isinstance(delta, Finished):
                     finished = True
                     self._tell(ModelDone(reply, attempt, delta.reason, delta.usage))

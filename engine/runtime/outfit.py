@@ -10,7 +10,7 @@ from pydantic.main import IncEx
 
 from engine.agent import Agent
 from engine.agent.fields import told
-from engine.providers.contracts import LanguageModel, ToolSpec, Transcriber, Voice
+from engine.providers.contracts import LanguageModel, RealtimeModel, ToolSpec, Transcriber, Voice
 from engine.runtime.registry import Providers, build, load_tools, tool_specs
 from engine.runtime.tool_runs import ToolFunction
 from engine.runtime.voice_cache import VoiceCache
@@ -26,7 +26,8 @@ def _made_of(role: str) -> set[str]:
 
 _SHARED: Mapping[str, IncEx | bool] = {
     "language": True,
-    **{role: _made_of(role) for role in ("transcriber", "model", "voice")},
+    "mode": True,
+    **{role: _made_of(role) for role in ("transcriber", "model", "voice", "realtime")},
     "turns": {"voice_activity"},
 }
 """The fields of an agent that its providers are made of. What differs from call to call is not among them."""
@@ -66,8 +67,10 @@ class Outfits:
     async def close(self) -> None:
         """Free what all calls shared."""
         for providers, _ in self._made.values():
-            shared: list[Transcriber | LanguageModel | Voice] = [*providers.transcribers]
+            shared: list[Transcriber | LanguageModel | Voice | RealtimeModel] = [*providers.transcribers]
             shared += [*providers.models, *providers.voices]
+            if providers.realtime is not None:
+                shared.append(providers.realtime)
             for provider in shared:
                 try:
                     await provider.close()

@@ -18,9 +18,9 @@ from engine.audio.vad import VoiceActivity, open_vad
 from engine.core.policy import Alternatives
 from engine.core.tools import HANG_UP, SEND_DIGITS, TRANSFER
 from engine.errors import EngineError
-from engine.providers.contracts import LanguageModel, ToolSpec, Transcriber, Voice
+from engine.providers.contracts import LanguageModel, RealtimeModel, ToolSpec, Transcriber, Voice
 from engine.providers.silero_model import find_model
-from engine.runtime.vendors import make_model, make_transcriber, make_voice
+from engine.runtime.vendors import make_model, make_realtime, make_transcriber, make_voice
 from engine.settings import VendorSettings
 
 
@@ -30,8 +30,8 @@ class Providers:
 
     transcriber: Transcriber | None
     """None: the call hears keys and typed text only."""
-    model: LanguageModel
-    voice: Voice
+    model: LanguageModel | None
+    voice: Voice | None
     open_voice_activity: Callable[[], VoiceActivity]
     """Makes the frame-by-frame detector of one call."""
     confirms: bool
@@ -40,6 +40,8 @@ class Providers:
     """Here and below: whom to ask when the one of choice fails, in order."""
     other_models: tuple[LanguageModel, ...] = ()
     other_voices: tuple[Voice, ...] = ()
+    realtime: RealtimeModel | None = None
+    """One that hears, thinks and speaks itself, instead of all of those."""
 
     @property
     def transcribers(self) -> tuple[Transcriber, ...]:
@@ -49,12 +51,12 @@ class Providers:
     @property
     def models(self) -> tuple[LanguageModel, ...]:
         """The models, that of choice first."""
-        return (self.model, *self.other_models)
+        return () if self.model is None else (self.model, *self.other_models)
 
     @property
     def voices(self) -> tuple[Voice, ...]:
         """The voices, that of choice first."""
-        return (self.voice, *self.other_voices)
+        return () if self.voice is None else (self.voice, *self.other_voices)
 
     @property
     def alternatives(self) -> Alternatives:
@@ -86,6 +88,9 @@ def build(
     detector = partial(open_vad, "webrtc" if confirms else agent.turns.voice_activity)
     detector()  # a missing library is told here, not on the first call
     settings = VendorSettings.load() if settings is None else settings
+    if agent.mode == "realtime" and not (transcriber or model or voice):
+        realtime = make_realtime(agent.realtime, agent.language, settings)
+        return Providers(None, None, None, detector, confirms, realtime=realtime)
     models = (
         [model]
         if model

@@ -32,7 +32,7 @@ from engine.core.events import (
     WriteStalled,
 )
 from engine.core.notes import Closed, Ending, EndReason, Note
-from engine.providers.contracts import LanguageModel, ToolSpec, Transcriber, Voice
+from engine.providers.contracts import LanguageModel, RealtimeLine, ToolSpec, Transcriber, Voice
 from engine.runtime.carrier import CarrierLeg
 from engine.runtime.generation import Generation
 from engine.runtime.socket import MediaSocket
@@ -67,6 +67,8 @@ class Equipment:
     leg: CarrierLeg
     tools: tuple[ToolSpec, ...] = ()
     functions: Mapping[str, ToolFunction] = field(default_factory=dict)
+    line: RealtimeLine | None = None
+    """The call's own line to a model that hears and speaks itself; its roles are among those above."""
     votes: VoiceVotes | None = None
     """The worker's better voice detector, where the agent wants it to confirm the first."""
 
@@ -100,7 +102,10 @@ class Session:
         self._when_freed: list[Callable[[], object]] = []
         self._freeing: asyncio.Task[None] | None = None
         self._transcription = Transcription(equipment.transcribers, self.dispatch, self._tasks)
-        self._generation = Generation(equipment.models, equipment.tools, self.dispatch, self._tasks)
+        self._line = equipment.line
+        self._generation = Generation(
+            equipment.models, equipment.tools, self.dispatch, self._tasks, equipment.line
+        )
         self._synthesis = Synthesis(equipment.voices, equipment.voice_cache, self.dispatch, self._tasks)
         self._tools = ToolRuns(equipment.tools, equipment.functions, self.dispatch, self._tasks)
         self._perform: dict[type, Callable[[Any], None]] = self._performers()
@@ -114,6 +119,7 @@ class Session:
             fx.CloseTranscriber: lambda _: self._transcription.close(),
             fx.StartModel: self._generation.start,
             fx.CancelModel: lambda effect: self._generation.cancel(effect.reply, effect.attempt),
+            fx.TruncateModel: lambda effect: self._generation.truncate(effect.attempt, effect.heard),
             fx.OpenVoice: lambda _: self._synthesis.open(),
             fx.Speak: self._synthesis.speak,
             fx.CancelVoice: lambda effect: self._synthesis.cancel(effect.reply),
@@ -284,6 +290,8 @@ class Session:
         self._generation.close()
         self._synthesis.close()
         self._tools.close()
+        if self._line is not None:
+            self._tasks.start(self._line.close(), "line")
         self._close_stream()
         self._freeing = self._loop.create_task(self._free(), name=f"free call {self.call_id}")
 

@@ -8,15 +8,17 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from engine.agent import Agent
-from engine.agent.providers import ModelVendor, TranscriberVendor, VendorGroup, VoiceVendor
+from engine.agent.providers import ModelVendor, Realtime, TranscriberVendor, VendorGroup, VoiceVendor
 from engine.audio.mulaw import silence
-from engine.catalogue import CATALOGUE, MODEL, TRANSCRIBER, VOICE
+from engine.catalogue import CATALOGUE, MODEL, REALTIME, TRANSCRIBER, VOICE
 from engine.core.conversation import Message
 from engine.core.events import FinalWords, VoiceAudio, VoiceFailed
 from engine.errors import EngineError
 from engine.providers.contracts import (
+    AudioDelta,
     LanguageModel,
     ProviderError,
+    RealtimeLine,
     TextDelta,
     ToolCallDelta,
     ToolSpec,
@@ -25,7 +27,7 @@ from engine.providers.contracts import (
     Voice,
 )
 from engine.runtime.registry import tool_specs
-from engine.runtime.vendors import make_model, make_transcriber, make_voice
+from engine.runtime.vendors import make_model, make_realtime, make_transcriber, make_voice
 from engine.settings import VendorSettings
 
 WITHIN_S = 10.0
@@ -34,6 +36,8 @@ WITHIN_S = 10.0
 _FRAME_MS = 20
 _HEARD_MS = 600
 """Silence that a transcriber is given before it is asked for final words."""
+
+_GREETING = (Message("system", "Answer with one word."), Message("user", "Hello."))
 
 _KEYS = {
     "deepgram": ("DEEPGRAM_API_KEY",),
@@ -71,6 +75,8 @@ class _Candidate:
 
 async def check_agent(agent: Agent, settings: VendorSettings) -> list[Finding]:
     """Check all vendors that an agent names, its alternatives too; all at once, in the agent's order."""
+    if agent.mode == "realtime":
+        return [await _find(_realtime(agent.realtime, agent.language, settings, tool_specs(agent)))]
     models = (agent.model, *agent.model.alternatives)
     voices = (agent.voice, *agent.voice.alternatives)
     hearing = [
@@ -106,8 +112,10 @@ def _usual(role: str, vendor: str, settings: VendorSettings) -> _Candidate:
         return _transcriber(TranscriberVendor(vendor=vendor), "en", settings, ())
     if role == MODEL:
         return _model(ModelVendor(vendor=vendor), settings, ())
-    assert role == VOICE
-    return _voice(VoiceVendor(vendor=vendor), "en", settings)
+    if role == VOICE:
+        return _voice(VoiceVendor(vendor=vendor), "en", settings)
+    assert role == REALTIME
+    return _realtime(Realtime(vendor=vendor), "en", settings, ())
 
 
 async def _not_configured(group: VendorGroup, missing: Sequence[str]) -> Finding:
@@ -136,7 +144,7 @@ async def _find(candidate: _Candidate) -> Finding:
 
 def _finding(group: VendorGroup) -> Finding:
     names = [group.model or group.listed.models[0].name]
-    if isinstance(group, VoiceVendor):
+    if isinstance(group, VoiceVendor | Realtime):
         names.append(group.voice or (group.listed.voices or ("",))[0])
     elif isinstance(group, ModelVendor):
         names.append(group.playbook)
@@ -199,13 +207,39 @@ def _model(group: ModelVendor, settings: VendorSettings, tools: Sequence[ToolSpe
 
 async def _think(model: LanguageModel, tools: Sequence[ToolSpec]) -> None:
     """Have a model begin a reply, with the agent's tools, so that a tool it refuses is seen too."""
-    messages = [Message("system", "Answer with one word."), Message("user", "Hello.")]
-    generation = model.generate(messages, tools)
+    generation = model.generate(_GREETING, tools)
     async with aclosing(generation) as events:  # type: ignore[type-var]  # adapters are generators
         async for event in events:
             if isinstance(event, TextDelta | ToolCallDelta):
                 return
     raise ProviderError("ended without a word")
+
+
+def _realtime(
+    group: Realtime, language: str, settings: VendorSettings, tools: Sequence[ToolSpec]
+) -> _Candidate:
+    async def check() -> None:
+        model = make_realtime(group, language, settings)
+        line = model.line()
+        try:
+            stream = await line.transcriber.open()
+            await _converse(line, tools)
+            await stream.close()
+        finally:
+            await line.close()
+            await model.close()
+
+    return _Candidate(group, check)
+
+
+async def _converse(line: RealtimeLine, tools: Sequence[ToolSpec]) -> None:
+    """Have a model that speaks itself begin a reply."""
+    generation = line.respond(1, _GREETING, tools)
+    async with aclosing(generation) as deltas:  # type: ignore[type-var]  # adapters are generators
+        async for delta in deltas:
+            if isinstance(delta, AudioDelta):
+                return
+    raise ProviderError("ended without a sound")
 
 
 def _voice(group: VoiceVendor, language: str, settings: VendorSettings) -> _Candidate:

@@ -12,11 +12,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.agent.providers import AUTOMATIC, ModelVendor, TranscriberVendor, VoiceVendor, options_of
+from engine.agent.providers import (
+    AUTOMATIC,
+    ModelVendor,
+    Realtime,
+    TranscriberVendor,
+    VoiceVendor,
+    options_of,
+)
 from engine.agent.vendor_checks import model_of
 from engine.catalogue import MULTI, Model
 from engine.errors import EngineError
-from engine.providers.contracts import LanguageModel, Transcriber, Voice
+from engine.providers.contracts import LanguageModel, RealtimeModel, Transcriber, Voice
 from engine.settings import VendorSettings
 
 
@@ -78,6 +85,17 @@ def make_voice(group: VoiceVendor, language: str, settings: VendorSettings) -> V
     return _VOICES[group.vendor](group, group.language or language, settings)
 
 
+def make_realtime(group: Realtime, language: str, settings: VendorSettings) -> RealtimeModel:
+    """The model of ``group`` that hears and speaks itself; ``language`` is the agent's."""
+    from engine.providers.realtime.openai import OpenAIRealtime
+
+    key = _openai_key(settings, f"realtime.vendor '{group.vendor}'")
+    model, tag = _model_and_tag(group, group.language or language)
+    options = {"transcription_model": group.transcription_model} | _set(group) | settings.address("openai")
+    told = None if tag is None or tag == MULTI else tag.split("-")[0]
+    return OpenAIRealtime(key, model=model.name, voice=_name(group), language=told, **options)
+
+
 # --- voices -------------------------------------------------------------------------------------------
 
 
@@ -131,7 +149,7 @@ _VOICES: dict[str, Callable[[VoiceVendor, str, VendorSettings], Voice]] = {
 }
 
 
-def _name(group: VoiceVendor) -> str:
+def _name(group: VoiceVendor | Realtime) -> str:
     return group.voice or (group.listed.voices or ("",))[0]
 
 
@@ -188,7 +206,7 @@ def _playbook(group: ModelVendor) -> LanguageModel:
 # --- what they share ----------------------------------------------------------------------------------
 
 
-def _set(group: TranscriberVendor | ModelVendor | VoiceVendor) -> dict[str, Any]:
+def _set(group: TranscriberVendor | ModelVendor | VoiceVendor | Realtime) -> dict[str, Any]:
     """The options of a hosted vendor that were set, by the names that its adapter shares with the agent."""
     fields = type(group).model_fields
     return {
@@ -198,7 +216,9 @@ def _set(group: TranscriberVendor | ModelVendor | VoiceVendor) -> dict[str, Any]
     }
 
 
-def _model_and_tag(group: TranscriberVendor | VoiceVendor, language: str) -> tuple[Model, str | None]:
+def _model_and_tag(
+    group: TranscriberVendor | VoiceVendor | Realtime, language: str
+) -> tuple[Model, str | None]:
     """The catalogue's model, and the tag that it is told of a language; None: it is told none."""
     model = model_of(group)
     if model is None:  # the agent was checked when it was made

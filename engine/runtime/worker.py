@@ -229,10 +229,12 @@ class Worker:
 
     def _equip(self, outfit: Outfit, leg: CarrierLeg) -> Equipment:
         providers = outfit.providers
+        line = None if providers.realtime is None else providers.realtime.line()
         return Equipment(
-            transcribers=providers.transcribers,
+            transcribers=providers.transcribers if line is None else (line.transcriber,),
             models=providers.models,
-            voices=providers.voices,
+            voices=providers.voices if line is None else (line.voice,),
+            line=line,
             voice_cache=outfit.voice_cache,
             vad=providers.open_voice_activity(),
             leg=leg,

@@ -39,7 +39,7 @@ def test_it_succeeds_if_all_that_is_configured_works(
         monkeypatch.setenv("ELEVENLABS_BASE_URL", environment["ELEVENLABS_BASE_URL"])
         assert run(monkeypatch) == 0
         lines = capsys.readouterr().out.splitlines()
-        assert len(lines) == 8
+        assert len(lines) == 9
         (works,) = (line for line in lines if " yes " in line)
         assert works.split()[:5] == [
             "voice",

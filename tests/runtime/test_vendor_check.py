@@ -40,10 +40,21 @@ async def test_all_that_is_configured_works() -> None:
         ("voice", "elevenlabs"),
         ("voice", "playht"),
         ("voice", "openai"),
+        ("realtime", "openai"),
     ]
     assert [finding.why for finding in findings if not finding.works] == []
     assert all(finding.first_ms is not None for finding in findings)
     assert findings[4].name == "eleven_flash_v2_5 hP72SDESIJq2YuAblBqz"
+
+
+async def test_an_agent_whose_model_speaks_itself() -> None:
+    async with AsyncExitStack() as stack:
+        settings = await known(stack)
+        (works,) = await check_agent(Agent(mode="realtime"), settings)
+        refused = replace(settings, openai_api_key="sk-wrong-key")
+        (fails,) = await check_agent(Agent(mode="realtime"), refused)
+    assert (works.role, works.vendor, works.works) == ("realtime", "openai", True)
+    assert fails.works is False and "(401): check OPENAI_API_KEY" in fails.why
 
 
 async def test_why_something_does_not_work() -> None:
