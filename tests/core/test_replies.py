@@ -10,7 +10,7 @@ from engine.audio.level import EchoFloor
 from engine.core.events import SpokenWord
 from engine.core.playout import Playout
 from engine.core.policy import Policy
-from engine.core.replies import Kind, Reply
+from engine.core.replies import USUAL_PACE, Kind, Reply
 
 MS = 8
 SOUND = b"\x10" * MS
@@ -101,7 +101,7 @@ def test_a_piece_that_breaks_off_is_split_where_its_audio_ends() -> None:
     reply, _ = spoken(("one", 300), ("two", 300), ("three", 300))
     piece = reply.pieces[0]
     piece.samples, piece.done = 600 * MS, False
-    reply.split(0)
+    reply.split(0, USUAL_PACE)
     assert [(p.text, p.done) for p in reply.pieces] == [("one two", True), ("three", False)]
     assert reply.next_piece() == 1 and reply.text == "one two three"
 
@@ -110,7 +110,7 @@ def test_a_piece_without_any_audio_is_asked_for_whole() -> None:
     reply = Reply(1, Kind.ANSWER, Policy())
     reply.say("One two.")
     reply.pieces[0].asked = True
-    reply.split(0)
+    reply.split(0, USUAL_PACE)
     assert reply.pieces[1].text == "One two." and reply.text == "One two."
 
 
@@ -118,7 +118,7 @@ def test_what_was_heard_after_a_piece_that_failed_without_a_sound_counts() -> No
     reply, playout = Reply(1, Kind.ANSWER, Policy()), Playout(EchoFloor(-18.0))
     reply.say("One two.")
     reply.pieces[0].asked = True
-    reply.split(0)
+    reply.split(0, USUAL_PACE)
     again = reply.pieces[1]
     again.start, again.samples, again.done = 0, 600 * MS, True
     again.words = [SpokenWord("One", 0), SpokenWord("two.", 300 * MS)]
