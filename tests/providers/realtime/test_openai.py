@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("soxr", reason="the extra 'openai' is not installed")
-
 from engine.audio import mulaw
 from engine.core.conversation import Message, ToolRequest
 from engine.core.events import FinalWords, InterimWords, TranscriberReady, VoiceAudio, VoiceDone

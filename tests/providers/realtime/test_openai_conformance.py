@@ -9,8 +9,6 @@ from itertools import count
 
 import pytest
 
-pytest.importorskip("soxr", reason="the extra 'openai' is not installed")
-
 from engine.core.conversation import Message
 from engine.providers.contracts import (
     AudioDelta,

@@ -7,8 +7,6 @@ import logging
 
 import pytest
 
-pytest.importorskip("soxr", reason="the extra 'openai' is not installed")
-
 from engine.core.conversation import Message
 from engine.core.events import VoiceAudio, VoiceDone, VoiceFailed
 from engine.providers.contracts import ProviderError
