@@ -111,7 +111,7 @@ async def test_a_session_that_breaks_off_before_it_is_ready(kind: Kind, after: i
 async def test_a_model_that_does_not_exist() -> None:
     async with stand_in(models=("another",)) as vendor:
         model = model_of(vendor)
-        with pytest.raises(ProviderError, match="model_not_found: The model 'gpt-realtime-2.1'") as failed:
+        with pytest.raises(ProviderError, match=r"model_not_found: The model 'gpt-realtime-2\.1'") as failed:
             await model.line().transcriber.open()
         assert not failed.value.retryable
         await model.close()
@@ -335,3 +335,27 @@ async def test_a_cancellation_that_comes_too_late_is_nothing(caplog: pytest.LogC
             await bench.connection.until(lambda one: one.sent[-1]["type"] in ("error", "response.done"))
         assert (await reply(bench.line, 1)).text == GREETING.text
     assert not caplog.records
+
+
+@pytest.mark.parametrize(("code", "fatal"), [("insufficient_quota", True), ("odd", False)])
+async def test_an_error_that_is_about_nothing(
+    code: str, fatal: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with opened(stand_in()) as bench:
+        assert bench.connection.socket is not None
+        await bench.connection.socket.send_json(error_form("Sorry.", code))
+        if fatal:
+            assert (await broken(bench.stream)).reason.endswith("reports insufficient_quota: Sorry")
+        else:
+            assert (await reply(bench.line, 1)).text == GREETING.text
+            assert caplog.records[-1].message.endswith("reports odd: Sorry")
+
+
+async def test_a_fault_of_ones_own_ends_the_session(caplog: pytest.LogCaptureFixture) -> None:
+    async with opened(stand_in()) as bench:
+        session = bench.line._sessions[-1]  # type: ignore[attr-defined]
+        session._takers["response.created"] = lambda event: 1 / 0
+        error = await failure(bench.line, 1)
+        assert error.reason.endswith("broke: ZeroDivisionError")
+        assert (await broken(bench.stream)).reason == error.reason
+    assert "ZeroDivisionError" in caplog.text

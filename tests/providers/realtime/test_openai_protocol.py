@@ -1,4 +1,4 @@
-"""Both sides against OpenAI's own SDK: its types take every event, and its client gets on with the stand-in."""
+"""Both sides against OpenAI's SDK: its types take every event, and its client gets on with the stand-in."""
 
 from __future__ import annotations
 
