@@ -57,12 +57,14 @@ class SilenceGate:
         rest = bytes(self._partial)
         self._partial.clear()
         self.position += len(rest)
-        passed = rest if self.open else b"".join(self._kept) + rest if self._signal else b""
+        if not (self.open or self._signal):
+            return b""
+        passed = b"".join(self._kept) + rest
         self.shut()
         return passed
 
     def shut(self) -> None:
-        """Forget what is kept back, and wait for a new sound."""
+        """Wait for a new sound; what was kept back is behind us."""
         self.open = self._signal = False
         self.sounded = self._quiet = 0
         self._kept.clear()

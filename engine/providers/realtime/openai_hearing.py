@@ -28,6 +28,8 @@ INAUDIBLE = "[inaudible]"
 CLEAR = '{"type":"input_audio_buffer.clear"}'
 _SHORTEST_COMMIT = 120 * BYTES_PER_MS
 """Bytes of a commit. The server refuses one of less than 100 ms; the rest is for its rounding."""
+_LONGEST_COMMIT = 30_000 * BYTES_PER_MS
+"""Bytes after which even a sound without a pause is committed, so that no commit grows for ever."""
 _WORTH_ASKING = 200
 """ms of sound that are transcribed although the engine took them for nothing; less is a click."""
 
@@ -51,7 +53,9 @@ class Hearing:
     """One caller's audio in, words out: a `engine.providers.contracts.TranscriberStream`.
 
     A flush commits what was sent since the last commit. A sound that nobody asks about is committed on its
-    own when two seconds of silence have followed it, so that its words are not lost.
+    own when two seconds of silence have followed it, so that its words are not lost. A transcript that does
+    not come is given up, and a server that takes no commit is gone: the stream looks at the clock when it is
+    fed, it has no timer.
     """
 
     def __init__(
@@ -93,6 +97,8 @@ class Hearing:
         self._append(self._gate.feed(payload))
         if self._gate.silent_for >= AFTER_MS:
             self._end_unasked()
+        elif self._uncommitted >= _LONGEST_COMMIT:
+            self._commit(asked=False)
         self._look_at_the_clock()
 
     def flush(self) -> None:

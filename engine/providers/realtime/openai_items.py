@@ -18,6 +18,8 @@ from engine.providers.contracts import ToolSpec
 
 Event = dict[str, Any]
 """A JSON object of the protocol."""
+_ROLES = ("user", "assistant")
+"""Whose messages have a sound."""
 
 
 @dataclass(eq=False, slots=True)
@@ -90,15 +92,21 @@ class Items:
         The last messages find their items first: they are the likeliest to have some, after a new connection
         the only ones.
         """
+        places = {item.id: place for place, item in enumerate(self._items.values())}
+        left = {
+            role: [item for item in self._items.values() if item.role == role and item.text]
+            for role in _ROLES
+        }
         references: dict[int, list[Item]] = {}
-        items = [item for item in self._items.values() if item.text]
         for number in reversed(range(len(messages))):
             message = messages[number]
-            if message.role in ("user", "assistant") and message.text:
-                found = _last_run(items, message.role, _plain(message.text))
-                if found:
-                    references[number] = found
-                    del items[items.index(found[0]) :]
+            if message.role not in _ROLES or not message.text:
+                continue
+            if found := _last_run(left[message.role], _plain(message.text)):
+                references[number] = found
+                for items in left.values():
+                    while items and places[items[-1].id] >= places[found[0].id]:
+                        items.pop()
         input_: list[Event] = []
         for number, message in enumerate(messages):
             if number in references:
@@ -128,16 +136,15 @@ def tool(spec: ToolSpec) -> Event:
     }
 
 
-def _last_run(items: Sequence[Item], role: str, text: str) -> list[Item]:
-    """The last items of a role that, one after the other, say exactly ``text``; none if there are none."""
-    own = [item for item in items if item.role == role]
-    for first in reversed(range(len(own))):
+def _last_run(items: Sequence[Item], text: str) -> list[Item]:
+    """The last of the items that, one after the other, say exactly ``text``; none if there are none."""
+    for first in reversed(range(len(items))):
         rest = text
-        for last in range(first, len(own)):
-            item = own[last]
+        for last in range(first, len(items)):
+            item = items[last]
             if rest == item.text or (item.cut and item.begins_with(rest)):
-                return own[first : last + 1]
-            if item.cut or not rest.startswith(item.text + " "):
+                return list(items[first : last + 1])
+            if item.cut or not rest.startswith(item.text) or rest[len(item.text)] != " ":
                 break
             rest = rest[len(item.text) + 1 :]
     return []

@@ -25,8 +25,8 @@ from engine.providers.realtime.openai_responses import Responses
 
 _log = logging.getLogger(__name__)
 
-_MOST_WAITING = 15_000 * BYTES_PER_MS
-"""Characters that may wait for the socket, ten seconds of audio; a peer that takes none of it is gone."""
+_MOST_WAITING = 60_000 * BYTES_PER_MS
+"""Characters that may wait for the socket, 45 seconds of audio; a peer that takes none of it is gone."""
 _CLOSE_WITHIN = 0.5
 """Seconds for the closing handshake; then the socket is cut."""
 
@@ -59,7 +59,7 @@ class Session:
             gather_ms=gather_ms,
             answer_within_ms=answer_within_ms,
         )
-        self.responses = Responses(self._send, self.items, failures)
+        self.responses = Responses(self._send, self.items, failures, self._end, loop.time)
         self._takers: dict[str, Callable[[Mapping[str, Any]], None]] = {
             "session.updated": self._updated,
             "error": self._reported,
@@ -133,14 +133,18 @@ class Session:
     # --- in -------------------------------------------------------------------------------------------
 
     async def _read(self) -> None:
-        while not self.over:
-            message = await self._socket.receive()
-            if message.type is aiohttp.WSMsgType.TEXT:
-                self._take(message.data)
-            elif message.type is aiohttp.WSMsgType.BINARY:
-                self._count_malformed()
-            else:
-                self._end(self._failures.ended(message, self._socket.close_code))
+        try:
+            while not self.over:
+                message = await self._socket.receive()
+                if message.type is aiohttp.WSMsgType.TEXT:
+                    self._take(message.data)
+                elif message.type is aiohttp.WSMsgType.BINARY:
+                    self._count_malformed()
+                else:
+                    self._end(self._failures.ended(message, self._socket.close_code))
+        except Exception as error:  # a bug of this package: the call must hear of it
+            _log.exception("a session with %s broke", self._failures.host)
+            self._end(ProviderError(f"the session with {self._failures.host} broke: {type(error).__name__}"))
 
     def _take(self, text: str) -> None:
         """Take an event; one that makes no sense is counted and survived."""
@@ -159,16 +163,16 @@ class Session:
         """An error of which the session survives most: it is told to the request that it is about."""
         error = event["error"]
         event_id, code = error.get("event_id"), error.get("code")
-        if code in FATAL or not self._ready.done():
+        if not self._ready.done():
             self._end(self._failures.reported(error))
         elif event_id and event_id.startswith("cut-"):
             # It is not as it should be, so it is not referred to any more.
             self.items.forget(event_id.removeprefix("cut-"))
-        elif not (
-            code in HARMLESS
-            or self.responses.refused(event_id, error)
-            or self.hearing.refused(event_id, code)
-        ):
+        elif self.responses.refused(event_id, error) or self.hearing.refused(event_id, code):
+            return
+        elif code in FATAL:
+            self._end(self._failures.reported(error))
+        elif code not in HARMLESS:
             _log.warning("%s", self._failures.reported(error).reason)
 
     def _count_malformed(self) -> None:
