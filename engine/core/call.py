@@ -114,6 +114,7 @@ class Call:
             ev.TurnVote: lambda step, event: self.caller.vote(event.vote),
             ev.TranscriberReady: self.hearing.on_ready,
             ev.TranscriberFailed: self.hearing.on_failed,
+            ev.Survived: lambda step, event: step.emit(Fault(step.now, event.role, event.reason)),
             ev.ModelToolCall: self.hands.on_tool_call,
             ev.ModelDone: self.agent.hear_done,
             ev.ModelFailed: self.agent.hear_model_failed,

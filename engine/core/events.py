@@ -165,6 +165,20 @@ class TranscriberFailed:
     retryable: bool = True
 
 
+# --- any vendor ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Survived:
+    """Something of a vendor's went wrong and cost nothing: a message that was no JSON, an idle stream lost.
+
+    ``role`` is ``transcriber``, ``model`` or ``voice``; ``reason`` one sentence, without what people said.
+    """
+
+    role: str
+    reason: str
+
+
 # --- the model ----------------------------------------------------------------------------------------
 
 
@@ -357,7 +371,7 @@ class Drain:
 Event = (
     Created | StreamOpened | StreamStopped | StreamLost | CallerHungUp | WireFault | WriteStalled
     | CallerAudio | MediaGap | VoiceVote | KeyPressed
-    | InterimWords | FinalWords | TurnVote | TranscriberReady | TranscriberFailed
+    | InterimWords | FinalWords | TurnVote | TranscriberReady | TranscriberFailed | Survived
     | ModelText | ModelToolCall | ModelDone | ModelFailed
     | VoiceAudio | VoiceWords | VoiceDone | VoiceFailed
     | MarkEchoed | CarrierDone | ToolResult | ToolFailed

@@ -38,6 +38,7 @@ from engine.core.events import (
     StreamLost,
     StreamOpened,
     StreamStopped,
+    Survived,
     ToolFailed,
     ToolResult,
     TranscriberFailed,
@@ -212,6 +213,8 @@ class RandomEvents:
         ))  # fmt: skip
 
     def _fault(self) -> Event:
+        if self._rng.random() < 0.2:
+            return Survived(self._rng.choice(("transcriber", "model", "voice")), "malformed")
         return TranscriberFailed("broken", self._rng.random() < 0.5)
 
 

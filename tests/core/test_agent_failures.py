@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.core.effects import CancelModel, StartModel
-from engine.core.events import ModelDone, ModelText
+from engine.core.events import ModelDone, ModelText, Survived
 from engine.core.notes import Cut, EndReason, Fault, ReplyEnded, ReplyStarted
 from engine.core.policy import Ending, Idle, Policy, Replies
 from engine.testing import (
@@ -174,6 +174,15 @@ def test_a_voice_slower_than_speech_leaves_gaps_but_no_word_is_lost() -> None:
         RULES, one_turn(60_000), voice=ScriptedVoice(realtime_factor=0.7), model=ScriptedModel([LONG])
     )
     assert world.heard_text == LONG and said_by(world, "assistant") == [LONG] and faults(world) == []
+
+
+# --- what costs nothing -------------------------------------------------------------------------------
+
+
+def test_what_a_vendor_survives_is_on_the_record_and_nothing_follows_from_it() -> None:
+    world = World(RULES, caller=one_turn(20_000), model=ScriptedModel(["Here."]))
+    world.at(500, Survived("voice", "refused while it rang")).at(1_500, Survived("model", "no JSON")).run()
+    assert faults(world) == [(500, "voice"), (1_500, "model")] and world.heard_text == "Here."
 
 
 # --- the carrier --------------------------------------------------------------------------------------
