@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from engine.core.effects import StartModel
-from engine.core.events import Event, ModelDone, ModelFailed, ModelText, ModelToolCall
+from engine.core.events import Event, ModelDone, ModelFailed, ModelText, ModelToolCall, Survived
 from engine.providers.contracts import Finished, LanguageModel, ProviderError, TextDelta, ToolSpec
 from engine.runtime.failures import as_provider_error
 from engine.runtime.tasks import Tasks
@@ -57,6 +57,8 @@ class Generation:
                 elif isinstance(delta, Finished):
                     finished = True
                     self._tell(ModelDone(reply, attempt, delta.reason, delta.usage))
+                elif isinstance(delta, Survived):
+                    self._tell(delta)
                 else:
                     self._tell(ModelToolCall(reply, attempt, delta.tool_call, delta.name, delta.arguments))
             if not finished:

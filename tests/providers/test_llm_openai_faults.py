@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("openai", reason="the extra 'openai' is not installed")
 
+from engine.core.events import Survived
 from engine.providers.contracts import ProviderError
 from engine.providers.llm.openai_chat import OpenAIChatModel
 from engine.providers.llm.openai_responses import OpenAIResponsesModel
@@ -94,6 +95,14 @@ async def test_what_a_reply_survives(vendor: OpenAI, kind: Kind, fault: Fault) -
     assert text == GREETING.text
     assert finished.reason == "stop"
     assert finished.usage.output_tokens > 0
+
+
+async def test_what_a_reply_survives_is_told(vendor: OpenAI, kind: Kind) -> None:
+    vendor.faults.add(Fault(Wrong.MALFORMED, after=3))
+    model = connect(kind, vendor)
+    survived = [delta async for delta in model.generate(HELLO, ()) if isinstance(delta, Survived)]
+    await model.close()
+    assert [(delta.role, "no JSON" in delta.reason) for delta in survived] == [("model", True)]
 
 
 @pytest.mark.parametrize("packet", [1, 7])

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from engine.core.events import SpokenWord, VoiceAudio, VoiceDone, VoiceFailed, VoiceWords
+from engine.core.events import SpokenWord, Survived, VoiceAudio, VoiceDone, VoiceFailed, VoiceWords
 from engine.errors import EngineError
 from engine.providers.contracts import ProviderError, VoiceEvent
 
@@ -76,6 +76,11 @@ class PieceQueue:
         if words:
             piece.events.append(VoiceWords(piece.reply, piece.piece, words))
             self._arrived.set()
+
+    def survived(self, piece: Piece, reason: str) -> None:
+        """Something about a piece went wrong that cost no sound."""
+        piece.events.append(Survived("voice", reason))
+        self._arrived.set()
 
     def done(self, piece: Piece, vendor: str) -> None:
         """The vendor has ended a piece: well if there was any audio, else it has failed."""
