@@ -47,6 +47,9 @@ from engine.core.vendors import Vendors
 ALARM = "reply"
 FILLER = "filler"
 HEDGE = "hedge"
+ASK_AGAIN = "ask_model_again"
+SPEAK_AGAIN = "ask_voice_again"
+"""A lone vendor asked for a pause before it is tried again."""
 BROKEN_OFF = Message(
     "system",
     "The line to you broke after the words above; the caller has heard them. Go on from there, and do not"
@@ -217,7 +220,7 @@ class Agent:
         assert self.live is not None
         reply, self.live = self.live, None
         self._asking = False
-        for alarm in (ALARM, FILLER, HEDGE):
+        for alarm in (ALARM, FILLER, HEDGE, ASK_AGAIN, SPEAK_AGAIN):
             step.deadlines.cancel(alarm)
         self._fell_silent(step)
         heard_ms = self.playout.heard // BYTES_PER_MS
@@ -274,13 +277,16 @@ class Agent:
         if reply is None or not self.expects_text(event.reply, event.attempt):
             return
         if len(reply.attempts) == 1:
-            self._retry_model(step, event.reason, retryable=event.retryable)
+            self._retry_model(step, event.reason, retryable=event.retryable, pause=event.retry_after or 0)
             return
         step.emit(Fault(step.now, "model", event.reason))
         self._models.failed(reply.attempts.pop(event.attempt), step.now)
 
-    def _retry_model(self, step: Step, reason: str, *, retryable: bool = True) -> None:
-        """The same reply is tried again, goes on with what it has, or has failed."""
+    def _retry_model(self, step: Step, reason: str, *, retryable: bool = True, pause: int = 0) -> None:
+        """The same reply is tried again, goes on with what it has, or has failed.
+
+        A lone model gets its ``pause`` (ms) if that ends within the deadline of what is waited for.
+        """
         assert self.live is not None
         reply = self.live
         step.emit(Fault(step.now, "model", reason))
@@ -288,9 +294,17 @@ class Agent:
             self._models.failed(vendor, step.now)
         reply.tries += 1
         left = reply.tries < max(step.policy.replies.attempts, len(self._models))
-        if (retryable or len(self._models) > 1) and left and not reply.round:
+        if len(self._models) > 1:
+            retryable, pause = True, 0
+        elif step.now + pause >= self._text_due(step, reply):
+            retryable = retryable and not pause
+        if retryable and left and not reply.round:
             step.emit(CancelModel(reply.id))
-            self._go_on(step, reply)
+            if pause:
+                reply.attempts.clear()
+                step.deadlines.set(ASK_AGAIN, step.now + pause)
+            else:
+                self._go_on(step, reply)
         elif reply.pieces or reply.round:
             step.emit(CancelModel(reply.id))
             self._asking = False
@@ -300,6 +314,11 @@ class Agent:
             self.advance(step)
         else:
             self.cut(step, failed="model")
+
+    def ask_again(self, step: Step) -> None:
+        """The pause that the model asked for is over."""
+        if self.live is not None:
+            self._go_on(step, self.live)
 
     def _go_on(self, step: Step, reply: Reply) -> None:
         """Another request takes over: it is told what was said, and what it says again is not heard."""
@@ -357,10 +376,10 @@ class Agent:
     def hear_voice_failed(self, step: Step, event: VoiceFailed) -> None:
         """The voice broke or refused."""
         if self._piece(event) is not None:
-            self._retry_voice(step, event.reason, retryable=event.retryable)
+            self._retry_voice(step, event.reason, retryable=event.retryable, pause=event.retry_after or 0)
 
-    def _retry_voice(self, step: Step, reason: str, *, retryable: bool = True) -> None:
-        """What is missing of the piece is asked for again, or the reply has failed."""
+    def _retry_voice(self, step: Step, reason: str, *, retryable: bool = True, pause: int = 0) -> None:
+        """What is missing of the piece is asked for again, after ``pause`` ms, or the reply has failed."""
         assert self.live is not None
         reply = self.live
         step.emit(Fault(step.now, "voice", reason))
@@ -368,9 +387,15 @@ class Agent:
         self._voices.failed(self._voice, step.now)
         index = reply.voicing
         left = reply.voice_tries < max(step.policy.replies.attempts, len(self._voices))
-        if index is None or not left or not (retryable or len(self._voices) > 1):
+        if len(self._voices) > 1:
+            retryable, pause = True, 0
+        elif step.now + pause >= self._audio_due(step):
+            retryable = retryable and not pause
+        if index is None or not left or not retryable:
             self.cut(step, failed="voice")
             return
+        if pause:
+            step.deadlines.set(SPEAK_AGAIN, step.now + pause)
         self._voice = self._voices.pick(step.now)
         step.emit(CancelVoice(reply.id))
         reply.split(index)
@@ -427,7 +452,7 @@ class Agent:
             self._watch(step, reply)
 
     def _ask_voice(self, step: Step, reply: Reply) -> None:
-        while (index := reply.next_piece()) is not None:
+        while (index := reply.next_piece()) is not None and SPEAK_AGAIN not in step.deadlines:
             ahead = self.playout.unheard >= step.policy.playout.voice_ahead
             if ahead or reply.voicing is not None or (not reply.chosen and index > 0):
                 return
@@ -448,21 +473,30 @@ class Agent:
             self._stage(step, "voice_asked")
 
     def _watch(self, step: Step, reply: Reply) -> None:
-        limits = step.policy.replies
         at: int | None = None
         waiting = reply.next_piece() is not None
-        if self.playout.paused:
+        if self.playout.paused or SPEAK_AGAIN in step.deadlines:
             pass
         elif self._asking and (reply.silent or (reply.voicing is None and not waiting)):
-            at = self._progress_at + (limits.text_gap if reply.pieces else limits.first_text)
+            at = self._text_due(step, reply)
         elif reply.voicing is not None:
-            at = self._progress_at + (limits.audio_gap if self.playout.given else limits.first_audio)
+            at = self._audio_due(step)
         elif (self.playout.complete or waiting) and self.mouth_open:
             at = max(self.playout.dry_at, step.now) + step.policy.playout.heard_grace
         if at is None:
             step.deadlines.cancel(ALARM)
         else:
             step.deadlines.set(ALARM, at)
+
+    def _text_due(self, step: Step, reply: Reply) -> int:
+        """By when the model must give (more) text."""
+        limits = step.policy.replies
+        return self._progress_at + (limits.text_gap if reply.pieces else limits.first_text)
+
+    def _audio_due(self, step: Step) -> int:
+        """By when the voice must give (more) audio."""
+        limits = step.policy.replies
+        return self._progress_at + (limits.audio_gap if self.playout.given else limits.first_audio)
 
     def overdue(self, step: Step) -> None:
         """The live reply made no progress for as long as it may."""

@@ -31,7 +31,7 @@ from engine.core import idle as clocks
 from engine.core import keypad as keys
 from engine.core import opening as openings
 from engine.core.agent import ALARM as REPLY
-from engine.core.agent import FILLER, HEDGE, Agent, AgentState
+from engine.core.agent import ASK_AGAIN, FILLER, HEDGE, SPEAK_AGAIN, Agent, AgentState
 from engine.core.caller import Caller
 from engine.core.conversation import Conversation, Message
 from engine.core.departure import Departure
@@ -158,6 +158,8 @@ class Call:
             REPLY: self.agent.overdue,
             FILLER: self.agent.fill,
             HEDGE: self.agent.hedge,
+            ASK_AGAIN: self.agent.ask_again,
+            SPEAK_AGAIN: self.agent.advance,
         }
 
     # --- the border -------------------------------------------------------------------------------------

@@ -163,6 +163,8 @@ class TranscriberFailed:
 
     reason: str
     retryable: bool = True
+    retry_after: int | None = None
+    """Here and below: ms that the vendor asks to be left alone before it is tried again."""
 
 
 # --- any vendor ---------------------------------------------------------------------------------------
@@ -228,6 +230,7 @@ class ModelFailed:
     attempt: int
     reason: str
     retryable: bool = True
+    retry_after: int | None = None
 
 
 # --- the voice ----------------------------------------------------------------------------------------
@@ -276,6 +279,7 @@ class VoiceFailed:
     piece: int
     reason: str
     retryable: bool = True
+    retry_after: int | None = None
 
 
 # --- the carrier's acknowledgements -------------------------------------------------------------------

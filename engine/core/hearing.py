@@ -119,9 +119,9 @@ class Hearing:
 
     def on_failed(self, step: Step, event: TranscriberFailed) -> None:
         """The stream is gone, or was refused."""
-        self._lost(step, event.reason, retryable=event.retryable)
+        self._lost(step, event.reason, retryable=event.retryable, pause=event.retry_after or 0)
 
-    def _lost(self, step: Step, reason: str, *, retryable: bool = True) -> None:
+    def _lost(self, step: Step, reason: str, *, retryable: bool = True, pause: int = 0) -> None:
         if self._line.over or ALARM in step.deadlines:
             return
         step.deadlines.cancel(OPENING)
@@ -133,7 +133,7 @@ class Hearing:
         rounds, others = divmod(self._failed, len(self._vendors))
         if others:
             self.open(step)
-        elif retryable and self._failed < TRIES:
-            step.deadlines.set(ALARM, step.now + BACKOFF * 2 ** (rounds - 1))
+        elif retryable and self._failed < TRIES and pause <= OPEN_WITHIN:
+            step.deadlines.set(ALARM, step.now + max(pause, BACKOFF * 2 ** (rounds - 1)))
         else:
             self._departure.give_up(step, step.policy.ending.failure_message)

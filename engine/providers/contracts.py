@@ -34,12 +34,21 @@ MOST_SURVIVED = 20
 
 
 class ProviderError(Exception):
-    """A provider failed. ``reason`` is one sentence; ``retryable`` says whether trying again may help."""
+    """A provider failed. ``reason`` is one sentence; ``retryable`` says whether trying again may help.
 
-    def __init__(self, reason: str, *, retryable: bool = True) -> None:
+    ``retry_after_ms`` is how long the provider asks to be left alone before, in ms; None: it does not say.
+    """
+
+    def __init__(self, reason: str, *, retryable: bool = True, retry_after_ms: int | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.retryable = retryable
+        self.retry_after_ms = retry_after_ms
+
+    @property
+    def told(self) -> tuple[str, bool, int | None]:
+        """What the call is told: the last fields of `TranscriberFailed`, `ModelFailed` and `VoiceFailed`."""
+        return self.reason, self.retryable, self.retry_after_ms
 
 
 # --- transcriber --------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ class Generation:
                 raise ProviderError("the model stopped in the middle of its reply")
         except Exception as error:
             failure = as_provider_error(error, "model")
-            self._tell(ModelFailed(reply, attempt, failure.reason, failure.retryable))
+            self._tell(ModelFailed(reply, attempt, *failure.told))
         finally:
             if self._running.get((reply, attempt)) is asyncio.current_task():
                 del self._running[reply, attempt]

@@ -108,7 +108,7 @@ class Synthesis:
         if not failed:
             self._tell(Survived("voice", failure.reason))
         for asked in failed:
-            self._tell(VoiceFailed(asked.reply, asked.piece, failure.reason, failure.retryable))
+            self._tell(VoiceFailed(asked.reply, asked.piece, *failure.told))
 
     async def _listen(self) -> None:
         """Open a stream, pass on what it speaks, and close it. Cancelled, it passes nothing on any more."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.core.effects import CancelModel, StartModel
+from engine.core.effects import CancelModel, OpenTranscriber, Speak, StartModel
 from engine.core.events import ModelDone, ModelText, Survived
 from engine.core.notes import Cut, EndReason, Fault, ReplyEnded, ReplyStarted
 from engine.core.policy import Ending, Idle, Policy, Replies
@@ -62,6 +62,35 @@ def test_a_model_that_says_nothing_is_asked_again_and_answers_once(fault: Vendor
 def test_late_text_of_the_first_attempt_is_dropped() -> None:
     world = World(RULES, caller=one_turn(30_000), model=ScriptedModel(["Here."], faults=[Silent()]))
     world.at(TURN_ENDS + 6_050, ModelText(1, 1, "There. ")).at(TURN_ENDS + 6_100, ModelDone(1, 1)).run()
+    assert world.heard_text == "Here."
+
+
+def test_a_lone_model_that_asks_for_a_pause_gets_it() -> None:
+    faults_of_model = [Refuses(after=50, retry_after=3_000)]
+    world = run_call(RULES, one_turn(20_000), model=ScriptedModel(["Here."], faults=faults_of_model))
+    assert [at for at, _ in world.effects(StartModel)] == [TURN_ENDS, TURN_ENDS + 50 + 3_000]
+    assert world.heard_text == "Here."
+
+
+@pytest.mark.parametrize("pause", [5_950, 60_000])
+def test_a_pause_beyond_the_deadline_is_not_waited_for(pause: int) -> None:
+    refused = Refuses(after=50, retry_after=pause)
+    world = run_call(RULES, one_turn(20_000), model=ScriptedModel(["Here."], faults=[refused]))
+    assert len(world.effects(StartModel)) == 1 and world.heard_text == SORRY
+
+
+def test_text_of_an_attempt_that_was_refused_is_late_while_its_pause_lasts() -> None:
+    refused = Refuses(after=50, retry_after=1_000)
+    world = World(RULES, caller=one_turn(20_000), model=ScriptedModel(["Here."], faults=[refused]))
+    world.at(TURN_ENDS + 500, ModelText(1, 1, "There. ")).run()
+    assert world.heard_text == "Here."
+
+
+def test_an_interruption_ends_the_pause_of_a_model() -> None:
+    caller = one_turn().says("Or wait, tell me more.", at=3_000).hangs_up(at=20_000)
+    refused = Refuses(after=50, retry_after=3_000)
+    world = run_call(RULES, caller, model=ScriptedModel(["Here."], faults=[refused]))
+    assert [request.reply for _, request in world.effects(StartModel)] == [1, 2]
     assert world.heard_text == "Here."
 
 
@@ -130,6 +159,33 @@ def test_a_voice_that_says_nothing_is_asked_again(fault: VendorFault, noticed: i
     first = world.effects(StartModel)[0][0]
     assert faults(world)[0][0] >= first + noticed
     assert heard_twice(world) == {}
+
+
+def test_a_lone_voice_that_asks_for_a_pause_gets_it() -> None:
+    voice = ScriptedVoice(faults=[Refuses(after=50, retry_after=3_000)])
+    world = run_call(RULES, one_turn(30_000), voice=voice, model=ScriptedModel([LONG]))
+    (first, _), (second, _) = world.effects(Speak)[:2]
+    assert second - first == 3_050 and [role for _, role in faults(world)] == ["voice"]
+    assert world.heard_text == LONG
+
+
+def test_a_voice_that_asks_for_longer_than_the_deadline_has_failed() -> None:
+    voice = ScriptedVoice(faults=[Refuses(after=50, retry_after=4_000)])
+    world = run_call(RULES, one_turn(), voice=voice, model=ScriptedModel([LONG]))
+    assert world.reason is EndReason.PROVIDER_ERROR and len(world.voice.asked) == 1
+
+
+def test_a_lone_transcriber_is_left_alone_for_as_long_as_it_asks() -> None:
+    transcriber = ScriptedTranscriber(faults=[Refuses(after=50, retry_after=3_000)])
+    world = run_call(RULES, one_turn(20_000), transcriber=transcriber)
+    assert [at for at, _ in world.effects(OpenTranscriber)] == [0, 3_050]
+    assert said_by(world, "user") == ["Tell me."]
+
+
+def test_a_transcriber_that_asks_for_longer_than_an_opening_may_take_has_failed() -> None:
+    transcriber = ScriptedTranscriber(faults=[Refuses(after=50, retry_after=60_000)])
+    world = run_call(RULES, one_turn(20_000), transcriber=transcriber)
+    assert world.reason is EndReason.PROVIDER_ERROR and len(world.effects(OpenTranscriber)) == 1
 
 
 @pytest.mark.parametrize("retryable", [True, False])

@@ -61,6 +61,8 @@ async def test_a_refused_stream_says_why(make: Make, fault: Fault, told: str, re
     assert "\n" not in error.reason
     if fault.status == 429 and fault.retry_after is None:
         assert "tried again" not in error.reason
+    if fault.retry_after is not None:
+        assert error.retry_after_ms == fault.retry_after * 1_000
 
 
 @both

@@ -228,6 +228,8 @@ async def test_each_fault_fails_its_piece_and_no_other(
     failed = pieces[1, 0].events[-1]
     assert isinstance(failed, VoiceFailed)
     assert said in failed.reason
+    if fault.retry_after is not None:
+        assert failed.retry_after == fault.retry_after * 1_000
     assert failed.retryable is retryable
     assert speak(TEXT).audio.startswith(pieces[1, 0].audio)
     assert pieces[1, 1].audio == speak(TEXT).audio
