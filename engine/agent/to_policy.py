@@ -23,6 +23,8 @@ INTERNAL = frozenset(
         "alternatives.transcribers", "alternatives.models", "alternatives.voices",
         # A bound that only a broken model meets.
         "replies.tool_rounds",
+        # How a transcriber that breaks is told from one that is slow.
+        "hearing.backoff", "hearing.lasting", "hearing.deaf_turns",
     }
 )  # fmt: skip
 """Policy fields, by path, that no agent sets."""

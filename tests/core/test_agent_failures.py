@@ -10,7 +10,7 @@ import pytest
 from engine.core.effects import CancelModel, OpenTranscriber, Speak, StartModel
 from engine.core.events import ModelDone, ModelText, Survived
 from engine.core.notes import Cut, EndReason, Fault, ReplyEnded, ReplyStarted
-from engine.core.policy import Ending, Idle, Policy, Replies
+from engine.core.policy import Ending, Hearing, Idle, Policy, Replies
 from engine.testing import (
     Caller,
     Fails,
@@ -289,6 +289,13 @@ def test_no_vendor_can_keep_a_call_from_ending(who: str, fault: VendorFault) -> 
     world = run_call(RULES, one_turn(), **{who: vendors[who]()}, max_ms=300_000)
     assert world.ended_at is not None
     assert world.reason in (EndReason.SILENCE, EndReason.PROVIDER_ERROR)
+
+
+def test_the_rules_say_how_long_and_how_often_a_transcriber_is_opened() -> None:
+    rules = replace(RULES, hearing=Hearing(open_within=800, attempts=3, backoff=100))
+    world = run_call(rules, one_turn(), transcriber=ScriptedTranscriber(faults=Silent()))
+    assert [at for at, _ in world.effects(OpenTranscriber)] == [0, 900, 1_900]
+    assert world.reason is EndReason.PROVIDER_ERROR
 
 
 def test_a_transcriber_that_comes_back_loses_no_turn() -> None:
