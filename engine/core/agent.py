@@ -250,6 +250,7 @@ class Agent:
             return
         if self.live.feed(event.text):
             self.live.tries = 0
+            self.live.answered = True
             step.deadlines.cancel(FILLER)
             self._noted_text(step)
         self.advance(step)
@@ -266,6 +267,7 @@ class Agent:
         reply.text_done = not reply.round or reply.leave is not None
         step.emit(ModelUsed(step.now, reply.id, done.usage.input_tokens, done.usage.output_tokens))
         if reply.finish(truncated=done.reason == "length"):
+            reply.answered = True
             self._noted_text(step)
         if reply.text_done:
             step.deadlines.cancel(FILLER)
@@ -310,7 +312,8 @@ class Agent:
             self._asking = False
             reply.model_done = True
             reply.text_done = not reply.round or reply.leave is not None
-            reply.finish(truncated=True)
+            if not (reply.finish(truncated=True) or reply.answered or reply.round):
+                reply.failed = "model"
             self.advance(step)
         else:
             self.cut(step, failed="model")
@@ -440,14 +443,14 @@ class Agent:
                 self._stage(step, "first_sent")
         if self.playout.done:
             heard = self.playout.heard > 0
-            self._end(step, Cut.DONE if heard else Cut.DROPPED, reply.text if heard else "")
+            self._end(step, Cut.DONE if heard else Cut.DROPPED, reply.text if heard else "", reply.failed)
             return
         self._watch(step, reply)
 
     def _deliver(self, step: Step, reply: Reply) -> None:
         """A reply in text: what is written is what reaches the other side."""
         if reply.text_done and reply.chosen:
-            self._end(step, Cut.DONE if reply.text else Cut.DROPPED, reply.text)
+            self._end(step, Cut.DONE if reply.text else Cut.DROPPED, reply.text, reply.failed)
         else:
             self._watch(step, reply)
 

@@ -10,7 +10,7 @@ import pytest
 from engine.core.effects import CancelModel, OpenTranscriber, Speak, StartModel
 from engine.core.events import ModelDone, ModelText, Survived
 from engine.core.notes import Cut, EndReason, Fault, ReplyEnded, ReplyStarted
-from engine.core.policy import Ending, Hearing, Idle, Policy, Replies
+from engine.core.policy import Ending, Hearing, Idle, Policy, Replies, Tool
 from engine.testing import (
     Caller,
     Fails,
@@ -18,10 +18,12 @@ from engine.testing import (
     Refuses,
     Repeats,
     ScriptedModel,
+    ScriptedTool,
     ScriptedTranscriber,
     ScriptedVoice,
     Silent,
     Stalls,
+    ToolUse,
     World,
     run_call,
 )
@@ -143,6 +145,38 @@ def test_a_stream_that_is_open_and_says_nothing_speakable_has_failed() -> None:
 def test_the_end_that_is_said_twice_is_one_end() -> None:
     world = run_call(RULES, one_turn(20_000), model=ScriptedModel([LONG], faults=Repeats()))
     assert said_by(world, "assistant") == [LONG]
+
+
+LOOK = Tool("look")
+LETS_SEE = ["Let me see.", ToolUse("look")]
+
+
+@pytest.mark.parametrize("down", [Refuses(retryable=False), Refuses(), Silent()], ids=str)
+@pytest.mark.parametrize("drafts", [True, False])
+def test_a_model_that_only_promised_an_answer_and_then_failed_is_apologised_for(
+    down: VendorFault, drafts: bool
+) -> None:
+    rules = replace(RULES, tools=(LOOK,), turns=replace(RULES.turns, drafts=drafts))
+    model = ScriptedModel([LETS_SEE], faults=[None, *[down] * 2])
+    world = run_call(rules, one_turn(18_000), model=model, tools={"look": ScriptedTool("1")})
+    assert world.heard_text == f"Let me see. {SORRY}"
+    assert said_by(world, "assistant") == ["Let me see.", SORRY]
+
+
+def test_who_keeps_promising_and_failing_is_given_up() -> None:
+    rules = replace(RULES, tools=(LOOK,))
+    bad = Refuses(retryable=False)
+    model = ScriptedModel([LETS_SEE] * 4, faults=[None, bad, None, bad])
+    world = run_call(rules, one_turn(None, ("Hello?",)), model=model, tools={"look": ScriptedTool("1")})
+    assert world.reason is EndReason.PROVIDER_ERROR
+    assert world.heard_text == f"Let me see. {SORRY} Let me see. {SORRY}"
+
+
+def test_a_filler_is_no_answer() -> None:
+    replies = replace(RULES.replies, filler_after=300, fillers=("One moment.",))
+    model = ScriptedModel(faults=[Refuses(after=900, retryable=False)])
+    world = run_call(replace(RULES, replies=replies), one_turn(20_000), model=model)
+    assert world.heard_text == f"One moment. {SORRY}"
 
 
 # --- the voice ----------------------------------------------------------------------------------------
