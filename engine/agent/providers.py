@@ -106,6 +106,17 @@ class TranscriberVendor(VendorGroup):
 class Transcriber(TranscriberVendor):
     """Who turns the caller's speech into words."""
 
+    open_timeout: float = seconds(
+        "hearing.open_within",
+        "For a stream to take audio; then it is opened anew. As long a turn waits for words lost with one.",
+        ge=SHORTEST,
+    )
+    failover_timeout: float = seconds(
+        "hearing.open_within_beside", "The same where there is another vendor to ask.", ge=SHORTEST
+    )
+    attempts: int = dial(
+        "hearing.attempts", "Streams in a row that failed, before the call is given up.", ge=1
+    )
     alternatives: Annotated[tuple[TranscriberVendor, ...], Strict(False)] = option(
         (), "Who takes over when it fails, in order; each with a vendor and options of its own."
     )

@@ -25,6 +25,8 @@ INTERNAL = frozenset(
         "replies.speech_to_speech", "turns.interims",
         # A bound that only a broken model meets.
         "replies.tool_rounds",
+        # How a transcriber that breaks is told from one that is slow.
+        "hearing.backoff", "hearing.lasting", "hearing.deaf_turns",
     }
 )  # fmt: skip
 """Policy fields, by path, that no agent sets."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import Field, Strict, field_validator
@@ -98,6 +100,49 @@ def _schema_problems(schema: Mapping[str, Any]) -> Iterator[str]:
     for name in required:
         if name not in properties:
             yield f"it requires {name!r}, which is not among its properties"
+    try:
+        written = json.dumps(schema, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        yield f"JSON cannot hold it: {error}"
+    else:
+        yield from _fault_of(written)
+
+
+@lru_cache(maxsize=256)
+def _fault_of(schema: str) -> tuple[str, ...]:
+    """What makes a schema (JSON text) no JSON Schema (draft 2020-12); looked for once for all calls.
+
+    References are followed inside the schema alone: nothing is ever fetched.
+    """
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import SchemaError
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+    from referencing.jsonschema import DRAFT202012
+
+    parsed = json.loads(schema)
+    try:
+        Draft202012Validator.check_schema(parsed)
+    except SchemaError as error:
+        return (f"{error.json_path.removeprefix('$.')}: {error.message}",)
+    resolver = Registry().resolver_with_root(DRAFT202012.create_resource(parsed))
+    for reference in _references(parsed):
+        try:
+            resolver.lookup(reference)
+        except Unresolvable:
+            return (f"it refers to {reference!r}, which is not in it",)
+    return ()
+
+
+def _references(schema: Any) -> Iterator[str]:
+    """The references in a schema."""
+    if isinstance(schema, Mapping):
+        if isinstance(reference := schema.get("$ref"), str):
+            yield reference
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for part in schema:
+            yield from _references(part)
 
 
 def _known_type(given: Any) -> bool:

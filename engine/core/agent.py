@@ -50,6 +50,9 @@ FILLER = "filler"
 HEDGE = "hedge"
 PACE_OF = 12
 """Characters from which a piece shows how fast its voice speaks."""
+ASK_AGAIN = "ask_model_again"
+SPEAK_AGAIN = "ask_voice_again"
+"""A lone vendor asked for a pause before it is tried again."""
 BROKEN_OFF = Message(
     "system",
     "The line to you broke after the words above; the caller has heard them. Go on from there, and do not"
@@ -237,7 +240,7 @@ class Agent:
         assert self.live is not None
         reply, self.live = self.live, None
         self._asking = False
-        for alarm in (ALARM, FILLER, HEDGE):
+        for alarm in (ALARM, FILLER, HEDGE, ASK_AGAIN, SPEAK_AGAIN):
             step.deadlines.cancel(alarm)
         self._fell_silent(step)
         heard_ms = self.playout.heard // BYTES_PER_MS
@@ -268,9 +271,11 @@ class Agent:
         if self._speaks_itself(step, self.live):
             piece = self.live.own_speech(event.attempt)
             piece.text = (piece.text + event.text).lstrip()
+            self.live.answered = True
             self._stage(step, "first_text")
         elif self.live.feed(event.text):
             self.live.tries = 0
+            self.live.answered = True
             step.deadlines.cancel(FILLER)
             self._noted_text(step)
         self.advance(step)
@@ -308,6 +313,7 @@ class Agent:
         self._learn_pace(reply.pieces[-1:])
         added = reply.finish(truncated=done.reason == "length")
         if added or (reply.text and step.policy.replies.speech_to_speech):
+            reply.answered = True
             self._noted_text(step)
         if reply.text_done:
             step.deadlines.cancel(FILLER)
@@ -319,13 +325,16 @@ class Agent:
         if reply is None or not self.expects_text(event.reply, event.attempt):
             return
         if len(reply.attempts) == 1:
-            self._retry_model(step, event.reason, retryable=event.retryable)
+            self._retry_model(step, event.reason, retryable=event.retryable, pause=event.retry_after or 0)
             return
         step.emit(Fault(step.now, "model", event.reason))
         self._models.failed(reply.attempts.pop(event.attempt), step.now)
 
-    def _retry_model(self, step: Step, reason: str, *, retryable: bool = True) -> None:
-        """The same reply is tried again, goes on with what it has, or has failed."""
+    def _retry_model(self, step: Step, reason: str, *, retryable: bool = True, pause: int = 0) -> None:
+        """The same reply is tried again, goes on with what it has, or has failed.
+
+        A lone model gets its ``pause`` (ms) if that ends within the deadline of what is waited for.
+        """
         assert self.live is not None
         reply = self.live
         step.emit(Fault(step.now, "model", reason))
@@ -334,15 +343,24 @@ class Agent:
         self._break_speech(step, reply)
         reply.tries += 1
         left = reply.tries < max(step.policy.replies.attempts, len(self._models))
-        if (retryable or len(self._models) > 1) and left and not reply.round:
+        if len(self._models) > 1:
+            retryable, pause = True, 0
+        elif step.now + pause >= self._text_due(step, reply):
+            retryable = retryable and not pause
+        if retryable and left and not reply.round:
             step.emit(CancelModel(reply.id))
-            self._go_on(step, reply)
+            if pause:
+                reply.attempts.clear()
+                step.deadlines.set(ASK_AGAIN, step.now + pause)
+            else:
+                self._go_on(step, reply)
         elif reply.pieces or reply.round:
             step.emit(CancelModel(reply.id))
             self._asking = False
             reply.model_done = True
             reply.text_done = not reply.round or reply.leave is not None
-            reply.finish(truncated=True)
+            if not (reply.finish(truncated=True) or reply.answered or reply.round):
+                reply.failed = "model"
             self.advance(step)
         else:
             self.cut(step, failed="model")
@@ -359,6 +377,11 @@ class Agent:
             step.emit(TruncateModel(piece.attempt, piece.samples // BYTES_PER_MS))
             if piece.start is not None:
                 self.playout.take_back(piece.start + piece.samples)
+
+    def ask_again(self, step: Step) -> None:
+        """The pause that the model asked for is over."""
+        if self.live is not None:
+            self._go_on(step, self.live)
 
     def _go_on(self, step: Step, reply: Reply) -> None:
         """Another request takes over: it is told what was said, and what it says again is not heard."""
@@ -417,10 +440,10 @@ class Agent:
     def hear_voice_failed(self, step: Step, event: VoiceFailed) -> None:
         """The voice broke or refused."""
         if self._piece(event) is not None:
-            self._retry_voice(step, event.reason, retryable=event.retryable)
+            self._retry_voice(step, event.reason, retryable=event.retryable, pause=event.retry_after or 0)
 
-    def _retry_voice(self, step: Step, reason: str, *, retryable: bool = True) -> None:
-        """What is missing of the piece is asked for again, or the reply has failed."""
+    def _retry_voice(self, step: Step, reason: str, *, retryable: bool = True, pause: int = 0) -> None:
+        """What is missing of the piece is asked for again, after ``pause`` ms, or the reply has failed."""
         assert self.live is not None
         reply = self.live
         step.emit(Fault(step.now, "voice", reason))
@@ -428,9 +451,15 @@ class Agent:
         self._voices.failed(self._voice, step.now)
         index = reply.voicing
         left = reply.voice_tries < max(step.policy.replies.attempts, len(self._voices))
-        if index is None or not left or not (retryable or len(self._voices) > 1):
+        if len(self._voices) > 1:
+            retryable, pause = True, 0
+        elif step.now + pause >= self._audio_due(step):
+            retryable = retryable and not pause
+        if index is None or not left or not retryable:
             self.cut(step, failed="voice")
             return
+        if pause:
+            step.deadlines.set(SPEAK_AGAIN, step.now + pause)
         self._voice = self._voices.pick(step.now)
         step.emit(CancelVoice(reply.id))
         reply.split(index, self._pace)
@@ -476,19 +505,19 @@ class Agent:
                 self._stage(step, "first_sent")
         if self.playout.done:
             heard = self.playout.heard > 0
-            self._end(step, Cut.DONE if heard else Cut.DROPPED, reply.text if heard else "")
+            self._end(step, Cut.DONE if heard else Cut.DROPPED, reply.text if heard else "", reply.failed)
             return
         self._watch(step, reply)
 
     def _deliver(self, step: Step, reply: Reply) -> None:
         """A reply in text: what is written is what reaches the other side."""
         if reply.text_done and reply.chosen:
-            self._end(step, Cut.DONE if reply.text else Cut.DROPPED, reply.text)
+            self._end(step, Cut.DONE if reply.text else Cut.DROPPED, reply.text, reply.failed)
         else:
             self._watch(step, reply)
 
     def _ask_voice(self, step: Step, reply: Reply) -> None:
-        while (index := reply.next_piece()) is not None:
+        while (index := reply.next_piece()) is not None and SPEAK_AGAIN not in step.deadlines:
             ahead = self.playout.unheard >= step.policy.playout.voice_ahead
             if ahead or reply.sounding or (not reply.chosen and index > 0):
                 return
@@ -509,21 +538,30 @@ class Agent:
             self._stage(step, "voice_asked")
 
     def _watch(self, step: Step, reply: Reply) -> None:
-        limits = step.policy.replies
         at: int | None = None
         waiting = reply.next_piece() is not None
-        if self.playout.paused:
+        if self.playout.paused or SPEAK_AGAIN in step.deadlines:
             pass
         elif self._asking and (reply.silent or (reply.voicing is None and not waiting)):
-            at = self._progress_at + (limits.text_gap if reply.pieces else limits.first_text)
+            at = self._text_due(step, reply)
         elif reply.voicing is not None:
-            at = self._progress_at + (limits.audio_gap if self.playout.given else limits.first_audio)
+            at = self._audio_due(step)
         elif (self.playout.complete or waiting) and self.mouth_open:
             at = max(self.playout.dry_at, step.now) + step.policy.playout.heard_grace
         if at is None:
             step.deadlines.cancel(ALARM)
         else:
             step.deadlines.set(ALARM, at)
+
+    def _text_due(self, step: Step, reply: Reply) -> int:
+        """By when the model must give (more) text."""
+        limits = step.policy.replies
+        return self._progress_at + (limits.text_gap if reply.pieces else limits.first_text)
+
+    def _audio_due(self, step: Step) -> int:
+        """By when the voice must give (more) audio."""
+        limits = step.policy.replies
+        return self._progress_at + (limits.audio_gap if self.playout.given else limits.first_audio)
 
     def overdue(self, step: Step) -> None:
         """The live reply made no progress for as long as it may."""

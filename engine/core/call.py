@@ -31,7 +31,7 @@ from engine.core import idle as clocks
 from engine.core import keypad as keys
 from engine.core import opening as openings
 from engine.core.agent import ALARM as REPLY
-from engine.core.agent import FILLER, HEDGE, Agent, AgentState
+from engine.core.agent import ASK_AGAIN, FILLER, HEDGE, SPEAK_AGAIN, Agent, AgentState
 from engine.core.caller import Caller
 from engine.core.conversation import Conversation, Message
 from engine.core.departure import Departure
@@ -115,6 +115,7 @@ class Call:
             ev.TurnVote: lambda step, event: self.caller.vote(event.vote),
             ev.TranscriberReady: self.hearing.on_ready,
             ev.TranscriberFailed: self.hearing.on_failed,
+            ev.Survived: lambda step, event: step.emit(Fault(step.now, event.role, event.reason)),
             ev.ModelToolCall: self.hands.on_tool_call,
             ev.ModelDone: self.agent.hear_done,
             ev.ModelFailed: self.agent.hear_model_failed,
@@ -158,6 +159,8 @@ class Call:
             REPLY: self.agent.overdue,
             FILLER: self.agent.fill,
             HEDGE: self.agent.hedge,
+            ASK_AGAIN: self.agent.ask_again,
+            SPEAK_AGAIN: self.agent.advance,
         }
 
     # --- the border -------------------------------------------------------------------------------------

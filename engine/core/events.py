@@ -163,6 +163,22 @@ class TranscriberFailed:
 
     reason: str
     retryable: bool = True
+    retry_after: int | None = None
+    """Here and below: ms that the vendor asks to be left alone before it is tried again."""
+
+
+# --- any vendor ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Survived:
+    """Something of a vendor's went wrong and cost nothing: a message that was no JSON, an idle stream lost.
+
+    ``role`` is ``transcriber``, ``model`` or ``voice``; ``reason`` one sentence, without what people said.
+    """
+
+    role: str
+    reason: str
 
 
 # --- the model ----------------------------------------------------------------------------------------
@@ -223,6 +239,7 @@ class ModelFailed:
     attempt: int
     reason: str
     retryable: bool = True
+    retry_after: int | None = None
 
 
 # --- the voice ----------------------------------------------------------------------------------------
@@ -271,6 +288,7 @@ class VoiceFailed:
     piece: int
     reason: str
     retryable: bool = True
+    retry_after: int | None = None
 
 
 # --- the carrier's acknowledgements -------------------------------------------------------------------
@@ -366,7 +384,7 @@ class Drain:
 Event = (
     Created | StreamOpened | StreamStopped | StreamLost | CallerHungUp | WireFault | WriteStalled
     | CallerAudio | MediaGap | VoiceVote | KeyPressed
-    | InterimWords | FinalWords | TurnVote | TranscriberReady | TranscriberFailed
+    | InterimWords | FinalWords | TurnVote | TranscriberReady | TranscriberFailed | Survived
     | ModelText | ModelAudio | ModelToolCall | ModelDone | ModelFailed
     | VoiceAudio | VoiceWords | VoiceDone | VoiceFailed
     | MarkEchoed | CarrierDone | ToolResult | ToolFailed

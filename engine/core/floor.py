@@ -70,6 +70,8 @@ class Floor:
         """Words of the caller came in this step."""
         self.unanswered = 0
         """Stretches of speech in a row of which the transcriber said nothing at all."""
+        self.deaf = False
+        """The transcriber's stream was lost, and its successor takes no audio yet."""
 
     # --- what the caller does --------------------------------------------------------------------------
 
@@ -152,7 +154,9 @@ class Floor:
 
     def listen_again(self) -> None:
         """A fresh transcriber was given the last words again: ask it to finish, as the lost one was."""
+        self.deaf = False
         self._caller.turn.flushed = False
+        self._caller.turn.waiting_since = None
 
     # --- deciding --------------------------------------------------------------------------------------
 
@@ -259,7 +263,7 @@ class Floor:
             return False
         if not step.policy.turns.interims:
             return True
-        return turn.words_at is None or turn.words_at < turn.speech_ended_at
+        return self.deaf or turn.words_at is None or turn.words_at < turn.speech_ended_at
 
     def _verdict(self, step: Step) -> Verdict:
         turn = self._caller.turn
@@ -287,7 +291,9 @@ class Floor:
         if pending:
             if turn.waiting_since is None:
                 turn.waiting_since = step.now
-            limit = turn.waiting_since + turns.transcript_wait
+            limit = turn.waiting_since + (
+                step.policy.hearing.open_within if self.deaf else turns.transcript_wait
+            )
             if step.now < limit:
                 step.deadlines.set(ENDPOINT, limit)
                 return

@@ -153,6 +153,7 @@ class Hands:
             step.emit(Fault(step.now, "model", "calls tools again and again"))
             self._agent.cut(step, failed="model")
             return
+        reply.answered = False
         self._agent.think(step, self._conversation.view(reply.text))
 
     def reply_over(self, step: Step, reply: Reply, how: Cut) -> None:

@@ -26,19 +26,8 @@ from engine.core.vendors import Vendors
 
 ALARM = "transcriber"
 OPENING = "transcriber_opening"
-OPEN_WITHIN = 5_000
-"""ms for a stream to accept audio."""
-OPEN_WITHIN_BESIDE = 1_500
-"""The same where there is another vendor to ask."""
-LASTING = 10_000
-"""ms of life after which a stream's failure is no continuation of the ones before."""
-DEAF_TURNS = 2
-"""Stretches of speech in a row without a word or an answer to the flush: the stream is deaf."""
 MOST_GAP = 2_000
 """ms of a gap in the caller's stream that the transcriber is given as silence."""
-BACKOFF = 250
-"""ms until the first new try; each further one waits twice as long."""
-TRIES = 6
 
 
 class Hearing:
@@ -67,7 +56,8 @@ class Hearing:
         """Open a stream of the transcriber."""
         self._vendor = self._vendors.pick(step.now)
         step.emit(OpenTranscriber(self._opened, self._vendor))
-        within = OPEN_WITHIN if len(self._vendors) == 1 else OPEN_WITHIN_BESIDE
+        rules = step.policy.hearing
+        within = rules.open_within if len(self._vendors) == 1 else rules.open_within_beside
         step.deadlines.set(OPENING, step.now + within)
         self._ready_at = None
         self._opened += 1
@@ -113,27 +103,29 @@ class Hearing:
 
     def watch(self, step: Step) -> None:
         """Notice a stream that is open and says nothing about what the caller said."""
-        if self._floor.unanswered >= DEAF_TURNS:
+        if self._floor.unanswered >= step.policy.hearing.deaf_turns:
             self._floor.unanswered = 0
             self._lost(step, "no answer to speech")
 
     def on_failed(self, step: Step, event: TranscriberFailed) -> None:
         """The stream is gone, or was refused."""
-        self._lost(step, event.reason, retryable=event.retryable)
+        self._lost(step, event.reason, retryable=event.retryable, pause=event.retry_after or 0)
 
-    def _lost(self, step: Step, reason: str, *, retryable: bool = True) -> None:
+    def _lost(self, step: Step, reason: str, *, retryable: bool = True, pause: int = 0) -> None:
         if self._line.over or ALARM in step.deadlines:
             return
+        rules = step.policy.hearing
         step.deadlines.cancel(OPENING)
         step.emit(Fault(step.now, "transcriber", reason))
-        if self._ready_at is not None and step.now - self._ready_at > LASTING:
+        self._floor.deaf = True
+        if self._ready_at is not None and step.now - self._ready_at > rules.lasting:
             self._failed = 0
         self._vendors.failed(self._vendor, step.now)
         self._failed += 1
         rounds, others = divmod(self._failed, len(self._vendors))
         if others:
             self.open(step)
-        elif retryable and self._failed < TRIES:
-            step.deadlines.set(ALARM, step.now + BACKOFF * 2 ** (rounds - 1))
+        elif retryable and self._failed < rules.attempts and pause <= rules.open_within:
+            step.deadlines.set(ALARM, step.now + max(pause, rules.backoff * 2 ** (rounds - 1)))
         else:
             self._departure.give_up(step, step.policy.ending.failure_message)

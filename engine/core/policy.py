@@ -208,6 +208,25 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
+class Hearing:
+    """How long the transcriber may take, and how often it is opened again when it breaks."""
+
+    open_within: int = 5_000
+    """For a stream to take audio. For as long a turn waits for words that a lost stream took with it: half
+    of what was said is worse answered than late."""
+    open_within_beside: int = 1_500
+    """The same where there is another vendor to ask."""
+    attempts: int = 6
+    """Streams in a row that failed, before the call is given up."""
+    backoff: int = 250
+    """Until the first new try; each further one waits twice as long."""
+    lasting: int = 10_000
+    """After so long a life a stream's failure is no continuation of the ones before."""
+    deaf_turns: int = 2
+    """Stretches of speech in a row without a word or an answer to the flush: the stream is deaf."""
+
+
+@dataclass(frozen=True, slots=True)
 class Replies:
     """Deadlines of a reply on its way to the ear."""
 
@@ -307,6 +326,7 @@ class Policy:
     idle: Idle = Idle()
     limits: Limits = Limits()
     ending: Ending = Ending()
+    hearing: Hearing = Hearing()
     replies: Replies = Replies()
     alternatives: Alternatives = Alternatives()
     playout: Playout = Playout()

@@ -82,6 +82,10 @@ class Reply:
         self.leave: Leave | None = None
         self.model_done = False
         """The model has said all of this round."""
+        self.answered = False
+        """The model has given text since the caller, or its last tool, was heard: more than "let me see"."""
+        self.failed = ""
+        """The role that failed for good when there was something to be heard already."""
         self.chosen = not draft
         """It may be heard and may act; a draft, made in a pause of the caller, may do neither."""
         self.round_written = False

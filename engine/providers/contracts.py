@@ -3,7 +3,8 @@
 A stream is ``feed`` / ``say`` / ``cancel`` plus an asynchronous iterator of events. It owns no timer and
 no retry: deadlines and failover are the call core's. The methods that are not coroutines must return at
 once; whatever needs time happens behind them. The iterator ends when the stream is over; a failure is
-raised from it as `ProviderError`, once, and nothing comes after it.
+raised from it as `ProviderError`, once, and nothing comes after it. What went wrong without harm is told as
+`Survived`, at most `MOST_SURVIVED` times a stream: more of it is a failure.
 
 Audio is µ-law at 8 kHz everywhere: 8 bytes a millisecond.
 """
@@ -18,6 +19,7 @@ from engine.core.conversation import Message
 from engine.core.events import (
     FinalWords,
     InterimWords,
+    Survived,
     TranscriberReady,
     TurnVote,
     Usage,
@@ -27,19 +29,31 @@ from engine.core.events import (
     VoiceWords,
 )
 
+MOST_SURVIVED = 20
+"""Messages of one stream that may make no sense; a peer that sends more of them is not what it should be."""
+
 
 class ProviderError(Exception):
-    """A provider failed. ``reason`` is one sentence; ``retryable`` says whether trying again may help."""
+    """A provider failed. ``reason`` is one sentence; ``retryable`` says whether trying again may help.
 
-    def __init__(self, reason: str, *, retryable: bool = True) -> None:
+    ``retry_after_ms`` is how long the provider asks to be left alone before, in ms; None: it does not say.
+    """
+
+    def __init__(self, reason: str, *, retryable: bool = True, retry_after_ms: int | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.retryable = retryable
+        self.retry_after_ms = retry_after_ms
+
+    @property
+    def told(self) -> tuple[str, bool, int | None]:
+        """What the call is told: the last fields of `TranscriberFailed`, `ModelFailed` and `VoiceFailed`."""
+        return self.reason, self.retryable, self.retry_after_ms
 
 
 # --- transcriber --------------------------------------------------------------------------------------
 
-TranscriberEvent = TranscriberReady | InterimWords | FinalWords | TurnVote
+TranscriberEvent = TranscriberReady | InterimWords | FinalWords | TurnVote | Survived
 
 
 class TranscriberStream(Protocol):
@@ -115,12 +129,13 @@ class AudioDelta:
     payload: bytes = field(repr=False)
 
 
+ModelEvent = TextDelta | ToolCallDelta | Finished | Survived
+
+
 class LanguageModel(Protocol):
     """Text and tool calls for a conversation. One per process and configuration; shared by calls."""
 
-    def generate(
-        self, messages: Sequence[Message], tools: Sequence[ToolSpec]
-    ) -> AsyncIterator[TextDelta | ToolCallDelta | Finished]:
+    def generate(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> AsyncIterator[ModelEvent]:
         """Stream one reply; the last item is `Finished`. Closing the iterator cancels the request.
 
         Raises `ProviderError` from the iterator.
@@ -132,7 +147,8 @@ class LanguageModel(Protocol):
 
 # --- voice --------------------------------------------------------------------------------------------
 
-VoiceEvent = VoiceAudio | VoiceWords | VoiceDone | VoiceFailed
+PieceEvent = VoiceAudio | VoiceWords | VoiceDone | VoiceFailed
+VoiceEvent = PieceEvent | Survived
 
 
 class VoiceStream(Protocol):
@@ -183,7 +199,7 @@ class RealtimeLine(Protocol):
 
     def respond(
         self, attempt: int, messages: Sequence[Message], tools: Sequence[ToolSpec]
-    ) -> AsyncIterator[TextDelta | AudioDelta | ToolCallDelta | Finished]:
+    ) -> AsyncIterator[ModelEvent | AudioDelta]:
         """Stream one reply: speech, and the text of it; the last item is `Finished`.
 
         ``attempt`` names the request, and is never used twice in a call. Closing the iterator cancels the

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import EngineError, MissingExtra
 from engine.providers.contracts import ProviderError
+from engine.providers.retry_after import retry_after_ms
 
 if TYPE_CHECKING:
     from httpx2 import Response
@@ -26,9 +27,6 @@ BASE_URL = "https://api.openai.com/v1"
 
 KEPT_WARM = 60.0
 """Seconds for which an idle connection is kept: longer than a caller's turn as a rule."""
-
-LONGEST_WAIT = 2.0
-"""Seconds of ``Retry-After`` up to which a caller can be kept waiting for another try."""
 
 _PATIENCE_AT_END = 0.1  # seconds for the end of an answer whose last event is there
 _TIMES_OUT, _CONFLICT, _RATE_LIMIT = 408, 409, 429
@@ -142,7 +140,9 @@ class OpenAIClient:
             cause = cause.__cause__
         if isinstance(error, self._openai.APIConnectionError):
             return ProviderError(f"{self._host} cannot be reached: {self._clean(cause)}")
-        return ProviderError(f"{self._host} broke off: {self._clean(cause)}")
+        # The transport's own words for a cut answer speak of a status 400 that nobody sent.
+        told = f": {self._clean(cause.strerror)}" if isinstance(cause, OSError) and cause.strerror else ""
+        return ProviderError(f"{self._host} broke off in the middle of its answer{told}")
 
     def _refusal(self, error: Any) -> ProviderError:
         """An answer with a status of 400 or more; ``error`` is the SDK's `APIStatusError`."""
@@ -153,13 +153,13 @@ class OpenAIClient:
         reason = f"{self._host} answered {status}: {self._clean(told or 'no reason given')}"
         if status == 400 and error.param and str(told).startswith("Unsupported"):
             return UnsupportedParameter(reason, error.param)
+        if wait := error.response.headers.get("retry-after"):
+            reason += f" (it asks to wait {wait} s)"
+        retryable = status >= 500 or status in (_TIMES_OUT, _CONFLICT)
         if status == _RATE_LIMIT:
-            wait = _seconds(error.response.headers.get("retry-after"))
-            if wait is not None:
-                reason += f" (it asks to wait {wait:g} s)"
-            hopeless = _NO_MONEY & {error.code, error.type} or (wait or 0) > LONGEST_WAIT
-            return ProviderError(reason, retryable=not hopeless)
-        return ProviderError(reason, retryable=status >= 500 or status in (_TIMES_OUT, _CONFLICT))
+            retryable = not _NO_MONEY & {error.code, error.type}
+        pause = retry_after_ms(status, wait) if retryable else None
+        return ProviderError(reason, retryable=retryable, retry_after_ms=pause)
 
     def _clean(self, text: object) -> str:
         """A foreign text without the key in it, in one line and not long."""
@@ -167,11 +167,3 @@ class OpenAIClient:
         if self._key:
             words = words.replace(self._key, "***")
         return _KEY.sub(r"\1-***", words)[:_LONGEST_REASON].rstrip(".")
-
-
-def _seconds(header: str | None) -> float | None:
-    """A ``Retry-After`` in seconds; its form as a date is not used by OpenAI and counts as none."""
-    try:
-        return float(header) if header else None
-    except ValueError:
-        return None

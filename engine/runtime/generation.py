@@ -6,15 +6,23 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from engine.core.effects import StartModel
-from engine.core.events import Event, ModelAudio, ModelDone, ModelFailed, ModelText, ModelToolCall
+from engine.core.events import (
+    Event,
+    ModelAudio,
+    ModelDone,
+    ModelFailed,
+    ModelText,
+    ModelToolCall,
+    Survived,
+)
 from engine.providers.contracts import (
     AudioDelta,
     Finished,
     LanguageModel,
+    ModelEvent,
     ProviderError,
     RealtimeLine,
     TextDelta,
-    ToolCallDelta,
     ToolSpec,
 )
 from engine.runtime.failures import as_provider_error
@@ -64,7 +72,7 @@ class Generation:
         for reply, _ in list(self._running):
             self.cancel(reply)
 
-    def _deltas(self, asked: StartModel) -> AsyncIterator[TextDelta | AudioDelta | ToolCallDelta | Finished]:
+    def _deltas(self, asked: StartModel) -> AsyncIterator[ModelEvent | AudioDelta]:
         if self._line is not None:
             return self._line.respond(asked.attempt, asked.messages, self._tools)
         return self._models[asked.vendor].generate(asked.messages, self._tools)
@@ -81,13 +89,15 @@ class Generation:
                 elif isinstance(delta, Finished):
                     finished = True
                     self._tell(ModelDone(reply, attempt, delta.reason, delta.usage))
+                elif isinstance(delta, Survived):
+                    self._tell(delta)
                 else:
                     self._tell(ModelToolCall(reply, attempt, delta.tool_call, delta.name, delta.arguments))
             if not finished:
                 raise ProviderError("the model stopped in the middle of its reply")
         except Exception as error:
             failure = as_provider_error(error, "model")
-            self._tell(ModelFailed(reply, attempt, failure.reason, failure.retryable))
+            self._tell(ModelFailed(reply, attempt, *failure.told))
         finally:
             if self._running.get((reply, attempt)) is asyncio.current_task():
                 del self._running[reply, attempt]

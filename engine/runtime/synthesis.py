@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 
 from engine.core.effects import Speak
-from engine.core.events import Event, SpokenWord, VoiceAudio, VoiceDone, VoiceFailed, VoiceWords
+from engine.core.events import Event, SpokenWord, Survived, VoiceAudio, VoiceDone, VoiceFailed, VoiceWords
 from engine.providers.contracts import ProviderError, Voice, VoiceEvent, VoiceStream
 from engine.runtime.failures import as_provider_error
 from engine.runtime.tasks import Tasks
@@ -102,11 +102,13 @@ class Synthesis:
             self._speaking = None
 
     def _fail(self, failure: ProviderError) -> None:
-        """Every piece that is not done has failed."""
+        """Every piece that is not done has failed. Where there is none, the next one opens a new stream."""
         failed = [piece.asked for piece in self._pieces.values()]
         self._pieces.clear()
+        if not failed:
+            self._tell(Survived("voice", failure.reason))
         for asked in failed:
-            self._tell(VoiceFailed(asked.reply, asked.piece, failure.reason, failure.retryable))
+            self._tell(VoiceFailed(asked.reply, asked.piece, *failure.told))
 
     async def _listen(self) -> None:
         """Open a stream, pass on what it speaks, and close it. Cancelled, it passes nothing on any more."""
@@ -129,6 +131,9 @@ class Synthesis:
                 await stream.close()
 
     def _hear(self, event: VoiceEvent) -> None:
+        if isinstance(event, Survived):
+            self._tell(event)
+            return
         key = (event.reply, event.piece)
         if (piece := self._pieces.get(key)) is None:
             return

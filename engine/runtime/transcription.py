@@ -114,7 +114,7 @@ class Transcription:
             except Exception as error:
                 failure = as_provider_error(error, "transcriber")
             self._stream = self._listening = None
-            self._tell(TranscriberFailed(failure.reason, failure.retryable))
+            self._tell(TranscriberFailed(*failure.told))
         finally:
             if stream is not None:
                 await stream.close()

@@ -17,11 +17,12 @@ class Silent:
 
 @dataclass(frozen=True, slots=True)
 class Refuses:
-    """Refuses the request ``after`` ms."""
+    """Refuses the request ``after`` ms; ``retry_after`` ms later it would like to be asked again."""
 
     after: int = 50
     reason: str = "refused"
     retryable: bool = True
+    retry_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

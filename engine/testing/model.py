@@ -96,7 +96,9 @@ class ScriptedModel:
         fault = self._down.get(request.vendor) or nth_fault(self._faults, len(self.requests))
         self.requests.append(request)
         if isinstance(fault, Refuses):
-            failed = ModelFailed(request.reply, request.attempt, fault.reason, fault.retryable)
+            failed = ModelFailed(
+                request.reply, request.attempt, fault.reason, fault.retryable, fault.retry_after
+            )
             self._world.later(fault.after, failed)
         elif not isinstance(fault, Silent):
             items = _tokens(self._reply(request.messages))

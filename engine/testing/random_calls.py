@@ -39,6 +39,7 @@ from engine.core.events import (
     StreamLost,
     StreamOpened,
     StreamStopped,
+    Survived,
     ToolFailed,
     ToolResult,
     TranscriberFailed,
@@ -64,6 +65,8 @@ from engine.testing.steps import CallLike, LawBroken, LogEntry, replay
 ARGUMENTS = ("{}", "", "[]", "null", "{", '{"target": "+15550100"}', '{"digits": "1w2#"}', '{"a": 1}')
 OUTCOMES = ("ok", "busy", "no-answer", "failed", "unavailable", "", "?")
 WAITS = (0, 0, 1, 7, 20, 20, 20, 40, 100, 160, 200, 400, 700, 1_000, 2_500, 8_000, 31_000, 400_000)
+PAUSES = (None, None, 0, 300, 20_000)
+"""What a vendor that failed asks to be left alone, ms."""
 _RESTLESS = 500
 """Wakes between two events after which the next event is drawn all the same."""
 _FRAMES = tuple(silence(ms) for ms in (20, 20, 20, 20, 0, 1, 40, 100))
@@ -143,7 +146,7 @@ class RandomEvents:
         if rng.random() < 0.6:
             return VoiceDone(reply, piece)
         if rng.random() < 0.3:
-            return VoiceFailed(reply, piece, "broken", rng.random() < 0.5)
+            return VoiceFailed(reply, piece, "broken", rng.random() < 0.5, rng.choice(PAUSES))
         words = tuple(
             SpokenWord(word, rng.choice((0, at * 800, -5, 10**6)))
             for at, word in enumerate(rng.choice(TEXTS).split())
@@ -165,7 +168,7 @@ class RandomEvents:
         rng = self._rng
         reply, attempt = self._recent(self._replies)
         if rng.random() < 0.3:
-            return ModelFailed(reply, attempt, "broken", rng.random() < 0.5)
+            return ModelFailed(reply, attempt, "broken", rng.random() < 0.5, rng.choice(PAUSES))
         return ModelDone(reply, attempt, rng.choice(("stop", "length", "tools", "?")))
 
     def _tool_call(self) -> Event:
@@ -218,7 +221,9 @@ class RandomEvents:
         ))  # fmt: skip
 
     def _fault(self) -> Event:
-        return TranscriberFailed("broken", self._rng.random() < 0.5)
+        if self._rng.random() < 0.2:
+            return Survived(self._rng.choice(("transcriber", "model", "voice")), "malformed")
+        return TranscriberFailed("broken", self._rng.random() < 0.5, self._rng.choice(PAUSES))
 
 
 def random_steps(rng: random.Random, events: RandomEvents) -> Iterator[tuple[int, Event]]:

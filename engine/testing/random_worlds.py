@@ -118,6 +118,7 @@ def _faults(rng: random.Random) -> list[Fault | None] | None:
         Fails(5),
         Repeats(),
         Refuses(retryable=False),
+        Refuses(retry_after=1_000),
         Fails(300),
     ]
     return [rng.choice(faults) if rng.random() < 0.4 else None for _ in range(8)]

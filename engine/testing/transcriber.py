@@ -71,7 +71,8 @@ class ScriptedTranscriber:
         fault = self._down.get(effect.vendor) or nth_fault(self._faults, self._opened)
         self._opened += 1
         if isinstance(fault, Refuses):
-            self._world.later(fault.after, TranscriberFailed(fault.reason, fault.retryable))
+            failed = TranscriberFailed(fault.reason, fault.retryable, fault.retry_after)
+            self._world.later(fault.after, failed)
             return
         self._fault = fault
         self._open = True

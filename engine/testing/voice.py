@@ -74,7 +74,9 @@ class ScriptedVoice:
         fault = self._down.get(request.vendor) or nth_fault(self._faults, len(self.asked))
         self.asked.append(request)
         if isinstance(fault, Refuses):
-            failed = VoiceFailed(request.reply, request.piece, fault.reason, fault.retryable)
+            failed = VoiceFailed(
+                request.reply, request.piece, fault.reason, fault.retryable, fault.retry_after
+            )
             self._world.later(fault.after, failed)
             return
         if isinstance(fault, Silent):

@@ -170,6 +170,26 @@ TOOLS = [
         "property 'a' must",
     ),
     (
+        {"name": "t", "parameters": {"type": "object", "properties": {"a": {"minimum": "one"}}}},
+        "tools[0].parameters must be a JSON Schema object: properties.a.minimum: 'one' is not of type",
+    ),
+    (
+        {"name": "t", "parameters": {"type": "object", "properties": {"a": {"pattern": "("}}}},
+        "properties.a.pattern: '(' is not a 'regex'",
+    ),
+    (
+        {"name": "t", "parameters": {"type": "object", "properties": {"a": {"$ref": "#/$defs/none"}}}},
+        "it refers to '#/$defs/none', which is not in it",
+    ),
+    (
+        {
+            "name": "t",
+            "parameters": {"type": "object", "properties": {"a": {"$ref": "http://127.0.0.1:1/a"}}},
+        },
+        "it refers to 'http://127.0.0.1:1/a', which is not in it",
+    ),
+    ({"name": "t", "parameters": {"type": "object", "default": {1, 2}}}, "JSON cannot hold it"),
+    (
         {"name": "t", "parameters": {"type": "object", "required": "a"}},
         "its required must be a list of names",
     ),

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from engine.core.effects import CancelModel, StartModel
-from engine.core.events import ModelDone, ModelText
+from engine.core.effects import CancelModel, OpenTranscriber, Speak, StartModel
+from engine.core.events import ModelDone, ModelText, Survived
 from engine.core.notes import Cut, EndReason, Fault, ReplyEnded, ReplyStarted
-from engine.core.policy import Ending, Idle, Policy, Replies
+from engine.core.policy import Ending, Hearing, Idle, Policy, Replies, Tool
 from engine.testing import (
     Caller,
     Fails,
@@ -18,10 +18,12 @@ from engine.testing import (
     Refuses,
     Repeats,
     ScriptedModel,
+    ScriptedTool,
     ScriptedTranscriber,
     ScriptedVoice,
     Silent,
     Stalls,
+    ToolUse,
     World,
     run_call,
 )
@@ -62,6 +64,35 @@ def test_a_model_that_says_nothing_is_asked_again_and_answers_once(fault: Vendor
 def test_late_text_of_the_first_attempt_is_dropped() -> None:
     world = World(RULES, caller=one_turn(30_000), model=ScriptedModel(["Here."], faults=[Silent()]))
     world.at(TURN_ENDS + 6_050, ModelText(1, 1, "There. ")).at(TURN_ENDS + 6_100, ModelDone(1, 1)).run()
+    assert world.heard_text == "Here."
+
+
+def test_a_lone_model_that_asks_for_a_pause_gets_it() -> None:
+    faults_of_model = [Refuses(after=50, retry_after=3_000)]
+    world = run_call(RULES, one_turn(20_000), model=ScriptedModel(["Here."], faults=faults_of_model))
+    assert [at for at, _ in world.effects(StartModel)] == [TURN_ENDS, TURN_ENDS + 50 + 3_000]
+    assert world.heard_text == "Here."
+
+
+@pytest.mark.parametrize("pause", [5_950, 60_000])
+def test_a_pause_beyond_the_deadline_is_not_waited_for(pause: int) -> None:
+    refused = Refuses(after=50, retry_after=pause)
+    world = run_call(RULES, one_turn(20_000), model=ScriptedModel(["Here."], faults=[refused]))
+    assert len(world.effects(StartModel)) == 1 and world.heard_text == SORRY
+
+
+def test_text_of_an_attempt_that_was_refused_is_late_while_its_pause_lasts() -> None:
+    refused = Refuses(after=50, retry_after=1_000)
+    world = World(RULES, caller=one_turn(20_000), model=ScriptedModel(["Here."], faults=[refused]))
+    world.at(TURN_ENDS + 500, ModelText(1, 1, "There. ")).run()
+    assert world.heard_text == "Here."
+
+
+def test_an_interruption_ends_the_pause_of_a_model() -> None:
+    caller = one_turn().says("Or wait, tell me more.", at=3_000).hangs_up(at=20_000)
+    refused = Refuses(after=50, retry_after=3_000)
+    world = run_call(RULES, caller, model=ScriptedModel(["Here."], faults=[refused]))
+    assert [request.reply for _, request in world.effects(StartModel)] == [1, 2]
     assert world.heard_text == "Here."
 
 
@@ -117,6 +148,38 @@ def test_the_end_that_is_said_twice_is_one_end() -> None:
     assert said_by(world, "assistant") == [LONG]
 
 
+LOOK = Tool("look")
+LETS_SEE = ["Let me see.", ToolUse("look")]
+
+
+@pytest.mark.parametrize("down", [Refuses(retryable=False), Refuses(), Silent()], ids=str)
+@pytest.mark.parametrize("drafts", [True, False])
+def test_a_model_that_only_promised_an_answer_and_then_failed_is_apologised_for(
+    down: VendorFault, drafts: bool
+) -> None:
+    rules = replace(RULES, tools=(LOOK,), turns=replace(RULES.turns, drafts=drafts))
+    model = ScriptedModel([LETS_SEE], faults=[None, *[down] * 2])
+    world = run_call(rules, one_turn(18_000), model=model, tools={"look": ScriptedTool("1")})
+    assert world.heard_text == f"Let me see. {SORRY}"
+    assert said_by(world, "assistant") == ["Let me see.", SORRY]
+
+
+def test_who_keeps_promising_and_failing_is_given_up() -> None:
+    rules = replace(RULES, tools=(LOOK,))
+    bad = Refuses(retryable=False)
+    model = ScriptedModel([LETS_SEE] * 4, faults=[None, bad, None, bad])
+    world = run_call(rules, one_turn(None, ("Hello?",)), model=model, tools={"look": ScriptedTool("1")})
+    assert world.reason is EndReason.PROVIDER_ERROR
+    assert world.heard_text == f"Let me see. {SORRY} Let me see. {SORRY}"
+
+
+def test_a_filler_is_no_answer() -> None:
+    replies = replace(RULES.replies, filler_after=300, fillers=("One moment.",))
+    model = ScriptedModel(faults=[Refuses(after=900, retryable=False)])
+    world = run_call(replace(RULES, replies=replies), one_turn(20_000), model=model)
+    assert world.heard_text == f"One moment. {SORRY}"
+
+
 # --- the voice ----------------------------------------------------------------------------------------
 
 
@@ -132,6 +195,35 @@ def test_a_voice_that_says_nothing_is_asked_again(fault: VendorFault, noticed: i
     first = world.effects(StartModel)[0][0]
     assert faults(world)[0][0] >= first + noticed
     assert heard_twice(world) == {}
+
+
+@pytest.mark.pipeline
+def test_a_lone_voice_that_asks_for_a_pause_gets_it() -> None:
+    voice = ScriptedVoice(faults=[Refuses(after=50, retry_after=3_000)])
+    world = run_call(RULES, one_turn(30_000), voice=voice, model=ScriptedModel([LONG]))
+    (first, _), (second, _) = world.effects(Speak)[:2]
+    assert second - first == 3_050 and [role for _, role in faults(world)] == ["voice"]
+    assert world.heard_text == LONG
+
+
+@pytest.mark.pipeline
+def test_a_voice_that_asks_for_longer_than_the_deadline_has_failed() -> None:
+    voice = ScriptedVoice(faults=[Refuses(after=50, retry_after=4_000)])
+    world = run_call(RULES, one_turn(), voice=voice, model=ScriptedModel([LONG]))
+    assert world.reason is EndReason.PROVIDER_ERROR and len(world.voice.asked) == 1
+
+
+def test_a_lone_transcriber_is_left_alone_for_as_long_as_it_asks() -> None:
+    transcriber = ScriptedTranscriber(faults=[Refuses(after=50, retry_after=3_000)])
+    world = run_call(RULES, one_turn(20_000), transcriber=transcriber)
+    assert [at for at, _ in world.effects(OpenTranscriber)] == [0, 3_050]
+    assert said_by(world, "user") == ["Tell me."]
+
+
+def test_a_transcriber_that_asks_for_longer_than_an_opening_may_take_has_failed() -> None:
+    transcriber = ScriptedTranscriber(faults=[Refuses(after=50, retry_after=60_000)])
+    world = run_call(RULES, one_turn(20_000), transcriber=transcriber)
+    assert world.reason is EndReason.PROVIDER_ERROR and len(world.effects(OpenTranscriber)) == 1
 
 
 @pytest.mark.parametrize("retryable", [True, False])
@@ -177,6 +269,15 @@ def test_a_voice_slower_than_speech_leaves_gaps_but_no_word_is_lost() -> None:
         RULES, one_turn(60_000), voice=ScriptedVoice(realtime_factor=0.7), model=ScriptedModel([LONG])
     )
     assert world.heard_text == LONG and said_by(world, "assistant") == [LONG] and faults(world) == []
+
+
+# --- what costs nothing -------------------------------------------------------------------------------
+
+
+def test_what_a_vendor_survives_is_on_the_record_and_nothing_follows_from_it() -> None:
+    world = World(RULES, caller=one_turn(20_000), model=ScriptedModel(["Here."]))
+    world.at(500, Survived("voice", "refused while it rang")).at(1_500, Survived("model", "no JSON")).run()
+    assert faults(world) == [(500, "voice"), (1_500, "model")] and world.heard_text == "Here."
 
 
 # --- the carrier --------------------------------------------------------------------------------------
@@ -227,6 +328,13 @@ def test_no_vendor_can_keep_a_call_from_ending(who: str, fault: VendorFault) -> 
     world = run_call(RULES, one_turn(), **{who: vendors[who]()}, max_ms=300_000)
     assert world.ended_at is not None
     assert world.reason in (EndReason.SILENCE, EndReason.PROVIDER_ERROR)
+
+
+def test_the_rules_say_how_long_and_how_often_a_transcriber_is_opened() -> None:
+    rules = replace(RULES, hearing=Hearing(open_within=800, attempts=3, backoff=100))
+    world = run_call(rules, one_turn(), transcriber=ScriptedTranscriber(faults=Silent()))
+    assert [at for at, _ in world.effects(OpenTranscriber)] == [0, 900, 1_900]
+    assert world.reason is EndReason.PROVIDER_ERROR
 
 
 def test_a_transcriber_that_comes_back_loses_no_turn() -> None:

@@ -28,7 +28,14 @@ from engine.testing import (
 
 TWO = Alternatives(transcribers=2, models=2, voices=2)
 ANSWER = "We are open until six. On Sundays we are closed, I am afraid."
-DOWN = [Refuses(), Refuses(retryable=False), Silent(), Stalls(after=1), Fails(after=8)]
+DOWN = [
+    Refuses(),
+    Refuses(retry_after=700),
+    Refuses(retryable=False),
+    Silent(),
+    Stalls(after=1),
+    Fails(after=8),
+]
 
 
 def policy(alternatives: Alternatives = TWO, **replies: int) -> Policy:
@@ -57,8 +64,10 @@ def test_the_next_model_goes_on_with_the_same_reply(fault: object) -> None:
     assert [note.role for note in world.notes(Fault)] == ["model"]
 
 
-@pytest.mark.parametrize("fault", [Refuses(), Silent(), Stalls(after=500), Fails(after=700)], ids=str)
 @pytest.mark.pipeline
+@pytest.mark.parametrize(
+    "fault", [Refuses(), Refuses(retry_after=700), Silent(), Stalls(after=500), Fails(after=700)], ids=str
+)
 def test_the_next_voice_goes_on_where_the_first_broke_off(fault: object) -> None:
     voice = ScriptedVoice(down={0: fault})  # type: ignore[dict-item]
     world = run_call(policy(), asks(), model=ScriptedModel([ANSWER]), voice=voice)

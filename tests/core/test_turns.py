@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.core.effects import RunTool, SendAudio
-from engine.core.events import FinalWords, InterimWords, KeyPressed, TranscriberFailed
+from engine.core.events import FinalWords, InterimWords, KeyPressed, TranscriberFailed, TranscriberReady
 from engine.core.notes import (
     Cut,
     Fault,
@@ -275,9 +275,39 @@ def test_words_of_a_new_stream_are_new_although_the_last_ones_were_never_final(t
     """The transcriber broke before the final of the first turn; the caller's next words begin alike."""
     caller = Caller().says("yes", at=1_000, lasts=400).says(text, at=8_000, lasts=600).hangs_up(at=14_000)
     world = by_hand(policy("And?"), caller, model=ScriptedModel(["Which one?", "Good."]))
-    world.at(1_390, InterimWords("yes")).at(1_600, TranscriberFailed("broken"))
+    world.at(1_390, InterimWords("yes")).at(1_600, TranscriberFailed("broken")).at(1_900, TranscriberReady())
     world.at(8_590, InterimWords(text)).at(8_800, FinalWords(text)).run()
     assert said_by(world, "user") == ["yes", text]
+
+
+def lost_mid_turn(back_at: int | None) -> World:
+    """The transcriber breaks when half of a turn is known; the fresh one says all of it at ``back_at``."""
+    caller = Caller().says("a table for two please", at=1_000, lasts=900).hangs_up(at=20_000)
+    world = by_hand(policy("And?"), caller, model=ScriptedModel(["Which one?"]))
+    world.at(1_500, InterimWords("a table")).at(1_600, TranscriberFailed("broken"))
+    if back_at is not None:
+        world.at(back_at, TranscriberReady()).at(back_at + 900, FinalWords("a table for two please"))
+    return world.run()
+
+
+@pytest.mark.parametrize("back_at", [1_900, 3_000, 6_000])
+def test_half_a_turn_waits_for_its_other_half_while_the_transcriber_is_opened_again(back_at: int) -> None:
+    world = lost_mid_turn(back_at)
+    assert turns(world) == ["a table for two please"]
+    assert said_by(world, "assistant") == ["And?", "Which one?"]
+
+
+def test_half_a_turn_does_not_wait_for_ever() -> None:
+    world = lost_mid_turn(None)
+    assert turns(world) == ["a table"]
+    assert waits(world)[0] <= policy().hearing.open_within + 1_000
+
+
+def test_words_that_are_final_do_not_wait_for_a_stream_that_was_lost_after_them() -> None:
+    caller = Caller().says("a table please", at=1_000, lasts=900).hangs_up(at=9_000)
+    world = by_hand(policy("And?"), caller, model=ScriptedModel(["Which one?"]))
+    world.at(2_100, FinalWords("a table please")).at(2_150, TranscriberFailed("broken")).run()
+    assert waits(world) == [policy().turns.endpoint_delay]
 
 
 def test_an_empty_final_while_the_agent_speaks_leaves_no_remark() -> None:

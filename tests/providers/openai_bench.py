@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from engine.core.conversation import Message
+from engine.core.events import Survived
 from engine.providers.contracts import (
     Finished,
     LanguageModel,
@@ -59,8 +60,8 @@ async def failure(model: LanguageModel) -> tuple[str, ProviderError]:
         async with asyncio.timeout(PATIENCE):
             with pytest.raises(ProviderError) as failed:
                 async for delta in model.generate(HELLO, ()):
-                    assert isinstance(delta, TextDelta)
-                    text += delta.text
+                    assert isinstance(delta, TextDelta | Survived)
+                    text += delta.text if isinstance(delta, TextDelta) else ""
     finally:
         await model.close()
     return text, failed.value

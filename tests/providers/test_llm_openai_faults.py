@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("openai", reason="the extra 'openai' is not installed")
 
+from engine.core.events import Survived
 from engine.providers.contracts import ProviderError
 from engine.providers.llm.openai_chat import OpenAIChatModel
 from engine.providers.llm.openai_responses import OpenAIResponsesModel
@@ -38,7 +39,7 @@ QUOTA = {
         (Fault(Wrong.STATUS, 403), False, "answered 403"),
         (Fault(Wrong.STATUS, 429), True, "answered 429: Rate limit reached"),
         (Fault(Wrong.STATUS, 429, retry_after=1), True, "it asks to wait 1 s"),
-        (Fault(Wrong.STATUS, 429, retry_after=20), False, "it asks to wait 20 s"),
+        (Fault(Wrong.STATUS, 429, retry_after=20), True, "it asks to wait 20 s"),
         (Fault(Wrong.STATUS, 500), True, "answered 500"),
         (Fault(Wrong.STATUS, 503), True, "answered 503"),
         (Fault(Wrong.REFUSE), True, "cannot be reached"),
@@ -52,6 +53,8 @@ async def test_a_reply_that_fails_before_its_first_word(
     text, error = await failure(connect(kind, vendor))
     assert text == ""
     assert error.retryable is retryable
+    if fault.retry_after is not None:
+        assert error.retry_after_ms == fault.retry_after * 1_000
     assert told in error.reason
     assert "127.0.0.1" in error.reason, "the host is named"
     assert len(vendor.requests) == 1, "nothing is tried twice"
@@ -65,7 +68,7 @@ async def test_a_reply_that_breaks_in_the_middle(vendor: OpenAI, kind: Kind, wro
     assert GREETING.text.startswith(text)
     assert text != GREETING.text
     assert error.retryable
-    assert "broke off" in error.reason
+    assert error.reason.endswith("broke off in the middle of its answer")
 
 
 async def test_nobody_listens(kind: Kind) -> None:
@@ -94,6 +97,14 @@ async def test_what_a_reply_survives(vendor: OpenAI, kind: Kind, fault: Fault) -
     assert text == GREETING.text
     assert finished.reason == "stop"
     assert finished.usage.output_tokens > 0
+
+
+async def test_what_a_reply_survives_is_told(vendor: OpenAI, kind: Kind) -> None:
+    vendor.faults.add(Fault(Wrong.MALFORMED, after=3))
+    model = connect(kind, vendor)
+    survived = [delta async for delta in model.generate(HELLO, ()) if isinstance(delta, Survived)]
+    await model.close()
+    assert [(delta.role, "no JSON" in delta.reason) for delta in survived] == [("model", True)]
 
 
 @pytest.mark.parametrize("packet", [1, 7])

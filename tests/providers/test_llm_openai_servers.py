@@ -145,7 +145,7 @@ def test_events_come_however_the_stream_is_cut() -> None:
 
 def test_one_event_that_is_no_json_is_left_out_and_the_second_ends_it() -> None:
     events = JsonEvents()
-    assert events.feed(b'data: {"a": 1}\n\ndata: {{\n\ndata: {"a": 2}\n\n') == [{"a": 1}, {"a": 2}]
+    assert events.feed(b'data: {"a": 1}\n\ndata: {{\n\ndata: {"a": 2}\n\n') == [{"a": 1}, MALFORMED, {"a": 2}]
     with pytest.raises(ProviderError, match="no JSON"):
         events.feed(b"data: [2]\n\n")
 

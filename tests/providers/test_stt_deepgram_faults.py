@@ -8,10 +8,11 @@ import logging
 from unittest.mock import patch
 
 import pytest
+from aiohttp import web
 
 from engine.audio import mulaw
-from engine.core.events import FinalWords, TranscriberReady, TurnVote
-from engine.providers.contracts import ProviderError
+from engine.core.events import FinalWords, Survived, TranscriberReady, TurnVote
+from engine.providers.contracts import MOST_SURVIVED, ProviderError
 from engine.providers.stt import deepgram_account, deepgram_stream
 from fixtures.deepgram import API_KEY, LATE_WORDS, Deepgram
 from fixtures.faults import Fault, Faults, Kind
@@ -60,6 +61,8 @@ async def test_a_refused_stream_says_why(make: Make, fault: Fault, told: str, re
     assert "\n" not in error.reason
     if fault.status == 429 and fault.retry_after is None:
         assert "tried again" not in error.reason
+    if fault.retry_after is not None:
+        assert error.retry_after_ms == fault.retry_after * 1_000
 
 
 @both
@@ -198,6 +201,19 @@ async def test_closing_a_stalled_stream_does_not_wait_for_the_peer(make: Make) -
         await transcriber.close()
 
 
+class Babble(Deepgram):
+    """Sends messages without any sense in them."""
+
+    async def _listen(self, request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        for _ in range(2 * MOST_SURVIVED):
+            await socket.send_str("{}")
+        async for _ in socket:
+            pass
+        return socket
+
+
 @both
 @pytest.mark.parametrize("after", [0, 1, 2])
 async def test_malformed_messages_are_counted_and_survived(make: Make, after: int) -> None:
@@ -207,7 +223,21 @@ async def test_malformed_messages_are_counted_and_survived(make: Make, after: in
         ask(stream, UTTERANCES[0].audio)
         events = await collect(aiter(stream), UTTERANCES[0].ms)
         assert text(events) == UTTERANCES[0].text
-        assert stream.malformed >= 3
+        survived = [event for event in events if isinstance(event, Survived)]
+        assert len(survived) >= 3 and {event.role for event in survived} == {"transcriber"}
+        await transcriber.close()
+
+
+@both
+async def test_a_server_that_makes_no_sense_at_all_is_given_up(make: Make) -> None:
+    async with Babble() as babble:
+        transcriber = make(babble)
+        survived = []
+        async with asyncio.timeout(PATIENCE):
+            with pytest.raises(ProviderError, match="as documented"):
+                async for event in await transcriber.open():
+                    survived.append(event)
+        assert len([event for event in survived if isinstance(event, Survived)]) == MOST_SURVIVED
         await transcriber.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from engine.providers.contracts import ToolSpec
 from engine.providers.llm.tool_arguments import check_arguments
@@ -50,6 +51,18 @@ def test_what_fits(arguments: str) -> None:
 )
 def test_what_does_not_fit_is_told_without_the_value(arguments: str, told: str) -> None:
     assert check_arguments(BREW, arguments) == told
+
+
+def test_a_schema_is_looked_into_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[object] = []
+    look = Draft202012Validator.check_schema
+    monkeypatch.setattr(
+        Draft202012Validator, "check_schema", lambda schema: (checked.append(schema), look(schema))
+    )
+    schema = {"type": "object", "properties": {"looked_into_once": {"type": "string"}}}
+    for _ in range(3):
+        assert check_arguments(ToolSpec("ring", "", dict(schema)), "{}") is None
+    assert checked == [schema]
 
 
 def test_no_schema_and_no_arguments() -> None:

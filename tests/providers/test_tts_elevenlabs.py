@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from engine.core.events import VoiceAudio, VoiceDone, VoiceFailed
+from engine.core.events import Survived, VoiceAudio, VoiceDone, VoiceFailed
 from engine.errors import EngineError
 from engine.providers.contracts import ProviderError, VoiceStream
 from engine.providers.tts.elevenlabs import ElevenLabsVoice
@@ -391,4 +391,6 @@ async def test_audio_without_usable_times_is_still_audio(vendor: ElevenLabs) -> 
         await send(vendor, wrong, silence, silence, '{"contextId": "piece-1", "isFinal": true}')
         events = await collect(stream, 1)
     audio = [VoiceAudio(1, 0, b"\xff\xff\xff"), *[VoiceAudio(1, 0, b"\xff\xfe")] * 2]
-    assert events == [*audio, VoiceDone(1, 0)]
+    survived, *rest = events
+    assert isinstance(survived, Survived) and "word times" in survived.reason
+    assert rest == [*audio, VoiceDone(1, 0)]

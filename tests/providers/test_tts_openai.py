@@ -179,7 +179,7 @@ async def test_streams_leave_no_task_and_no_request(vendor: OpenAI) -> None:
         (Fault(Kind.REFUSE), "cannot be reached", True, False),
         (Fault(Kind.STATUS, 401), "check OPENAI_API_KEY", False, False),
         (Fault(Kind.STATUS, 429), "answered 429", True, False),
-        (Fault(Kind.STATUS, 429, retry_after=30), "asks to wait 30 s", False, False),
+        (Fault(Kind.STATUS, 429, retry_after=30), "asks to wait 30 s", True, False),
         (Fault(Kind.STATUS, 500), "answered 500", True, False),
         (Fault(Kind.MALFORMED), "sent text/html where bare samples were asked for", True, False),
         (Fault(Kind.DROP, after=3), "broke off", True, True),
@@ -197,6 +197,8 @@ async def test_each_fault_fails_its_piece_and_no_other(
     failed = pieces[1, 0].events[-1]
     assert isinstance(failed, VoiceFailed)
     assert told in failed.reason
+    if fault.retry_after is not None:
+        assert failed.retry_after == fault.retry_after * 1_000
     assert failed.retryable is retryable
     assert bool(pieces[1, 0].audio) is audio
     assert isinstance(pieces[1, 1].events[-1], VoiceDone)

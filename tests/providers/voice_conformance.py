@@ -13,8 +13,8 @@ import pytest
 
 from engine.audio import mulaw
 from engine.audio.level import level_dbfs, pcm_level_dbfs
-from engine.core.events import SpokenWord, VoiceAudio, VoiceDone, VoiceFailed, VoiceWords
-from engine.providers.contracts import Voice, VoiceEvent, VoiceStream
+from engine.core.events import SpokenWord, Survived, VoiceAudio, VoiceDone, VoiceFailed, VoiceWords
+from engine.providers.contracts import PieceEvent, Voice, VoiceEvent, VoiceStream
 
 SENTENCE = "Good morning, your order  will be ready at half past nine - is that fine?"
 LONG = "The weather was fine and the sea was calm when the ship left the harbour at last. " * 12
@@ -25,7 +25,7 @@ PATIENCE = 10  # seconds until a voice that gives nothing has failed
 class Spoken:
     """All that came of one piece."""
 
-    events: list[VoiceEvent] = field(default_factory=list)
+    events: list[PieceEvent] = field(default_factory=list)
 
     @property
     def audio(self) -> bytes:
@@ -59,6 +59,7 @@ def by_piece(events: list[VoiceEvent]) -> dict[tuple[int, int], Spoken]:
     """The events of each (reply, piece)."""
     pieces: dict[tuple[int, int], Spoken] = {}
     for event in events:
+        assert not isinstance(event, Survived)
         pieces.setdefault((event.reply, event.piece), Spoken()).events.append(event)
     return pieces
 

@@ -16,15 +16,29 @@ from fixtures.fault_table import KINDS, cases, spoken, violations, way
 pytest.importorskip("openai")
 
 HELD = {
-    ("transcriber", "drop", "mid-utterance", "another"),
-    ("transcriber", "429", "connect", "alone"),
-    ("transcriber", "401", "connect", "for good"),
-    ("model", "stall", "mid-utterance", "another"),
-    ("model", "401", "first turn", "for good"),
-    ("voice", "stall", "first turn", "another"),
-    ("voice", "half frame", "mid-utterance", "another"),
+    ("deepgram", "drop", "mid-utterance", "another"),
+    ("deepgram", "429", "connect", "alone"),
+    ("deepgram", "401", "connect", "for good"),
+    ("deepgram", "silent", "mid-utterance", "alone"),
+    ("deepgram", "malformed", "mid-utterance", "alone"),
+    ("deepgram-flux", "drop", "mid-utterance", "another"),
+    ("openai", "stall", "mid-utterance", "another"),
+    ("openai", "silent", "first turn", "hedged"),
+    ("openai", "401", "first turn", "for good"),
+    ("openai", "401", "first turn", "handed over"),
+    ("openai-responses", "malformed", "mid-utterance", "alone"),
+    ("elevenlabs", "stall", "first turn", "another"),
+    ("elevenlabs", "half frame", "mid-utterance", "another"),
+    ("elevenlabs", "401", "connect", "alone"),
+    ("elevenlabs", "401", "first turn", "handed over"),
+    ("playht", "drop", "mid-utterance", "another"),
 }
-ENDED = {"transcriber, 401, for good", "model, 401, for good"}
+ENDED = {
+    "deepgram, 401, for good": EndReason.PROVIDER_ERROR,
+    "openai, 401, for good": EndReason.PROVIDER_ERROR,
+    "openai, 401, handed over": EndReason.TRANSFERRED,
+    "elevenlabs, 401, handed over": EndReason.TRANSFERRED,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -38,20 +52,20 @@ async def test_calls_go_on_or_end_for_the_right_reason() -> None:
     wanted = [
         case
         for case in cases(("transcriber", "model", "voice"))
-        if (case.role, case.kind, case.point, way(case)) in HELD
+        if (case.vendor, case.kind, case.point, way(case)) in HELD
     ]
     assert len(wanted) == len(HELD)
     outcomes = await asyncio.gather(*map(hold, wanted))
     assert [violations(*pair) for pair in zip(wanted, outcomes, strict=True)] == [[]] * len(wanted)
     ended = {
-        f"{case.role}, {case.kind}, {way(case)}"
+        f"{case.vendor}, {case.kind}, {way(case)}": outcome.reason
         for case, outcome in zip(wanted, outcomes, strict=True)
-        if outcome.reason is EndReason.PROVIDER_ERROR
+        if outcome.reason is not EndReason.CALLER_HUNG_UP
     }
     assert ended == ENDED
 
 
-CASE = Case("voice", "drop", "mid-utterance", (KINDS["drop"],), another=True, lasts=True)
+CASE = Case("voice", "elevenlabs", "drop", "mid-utterance", (KINDS["drop"],), another=True, lasts=True)
 GOOD = Outcome(
     EndReason.CALLER_HUNG_UP,
     silences=[600, 600],
@@ -59,7 +73,6 @@ GOOD = Outcome(
     caller=" ".join(LINES).split(),
     agent=list(REPLIES),
     faults=[Fault(0, "voice", "broke")],
-    asked=1,
 )
 FIRST, SECOND = GOOD.heard
 BAD = [

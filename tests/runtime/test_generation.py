@@ -9,7 +9,7 @@ import pytest
 
 from engine.core.conversation import Message
 from engine.core.effects import StartModel
-from engine.core.events import Event, ModelDone, ModelFailed, ModelText, ModelToolCall, Usage
+from engine.core.events import Event, ModelDone, ModelFailed, ModelText, ModelToolCall, Survived, Usage
 from engine.providers.contracts import Finished, ProviderError, TextDelta, ToolCallDelta, ToolSpec
 from engine.runtime.generation import Generation
 from engine.runtime.tasks import Tasks
@@ -60,9 +60,15 @@ async def bench() -> AsyncIterator[Bench]:
 async def test_what_the_model_streams_is_told_with_reply_and_attempt(bench: Bench) -> None:
     messages = (Message("user", "hi"),)
     bench.generation.start(StartModel(3, 1, messages))
-    told = await bench.give(TextDelta("a"), ToolCallDelta("t1", "look", "{}"), Finished("tools", Usage(5, 7)))
+    told = await bench.give(
+        TextDelta("a"),
+        Survived("model", "no JSON"),
+        ToolCallDelta("t1", "look", "{}"),
+        Finished("tools", Usage(5, 7)),
+    )
     assert told == [
         ModelText(3, 1, "a"),
+        Survived("model", "no JSON"),
         ModelToolCall(3, 1, "t1", "look", "{}"),
         ModelDone(3, 1, "tools", Usage(5, 7)),
     ]

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from engine.core.effects import Speak
-from engine.core.events import Event, SpokenWord, VoiceAudio, VoiceDone, VoiceFailed, VoiceWords
+from engine.core.events import Event, SpokenWord, Survived, VoiceAudio, VoiceDone, VoiceFailed, VoiceWords
 from engine.providers.contracts import ProviderError
 from engine.runtime.synthesis import Synthesis
 from engine.runtime.tasks import Tasks
@@ -126,6 +126,19 @@ async def test_a_refusal_fails_the_piece_that_wanted_it() -> None:
     bench = Bench(refusals=1)
     bench.synthesis.speak(Speak(7, 0, 0, "a"))
     assert await bench.heard(1) == [VoiceFailed(7, 0, "no room", True)]
+    await bench.tasks.wait()
+
+
+async def test_a_stream_that_nobody_waits_for_is_missed_all_the_same() -> None:
+    bench = Bench(refusals=1)
+    bench.synthesis.open()
+    assert await bench.heard(1) == [Survived("voice", "no room")]
+    bench.synthesis.speak(Speak(7, 0, 0, "a"))
+    stream = await bench.stream()
+    assert [text for _, _, text in stream.said] == ["a"]
+    stream.events.put_nowait(Survived("voice", "a word without a time"))
+    assert await bench.heard(1) == [Survived("voice", "a word without a time")]
+    bench.synthesis.close()
     await bench.tasks.wait()
 
 

@@ -15,8 +15,8 @@ import orjson
 
 from engine.core.conversation import Message
 from engine.core.events import Usage
-from engine.providers.contracts import Finished, TextDelta, ToolCallDelta, ToolSpec
-from engine.providers.llm.openai_events import JsonEvents
+from engine.providers.contracts import Finished, ModelEvent, TextDelta, ToolCallDelta, ToolSpec
+from engine.providers.llm.openai_events import MALFORMED, SURVIVED, JsonEvents
 from engine.providers.llm.openai_options import Options, token_limit
 from engine.providers.openai_http import BASE_URL, OpenAIClient, UnsupportedParameter
 
@@ -57,7 +57,7 @@ class OpenAIChatModel:
 
     async def generate(
         self, messages: Sequence[Message], tools: Sequence[ToolSpec]
-    ) -> AsyncIterator[TextDelta | ToolCallDelta | Finished]:
+    ) -> AsyncIterator[ModelEvent]:
         """Stream one reply. Closing the iterator, or cancelling its task, closes the connection at once.
 
         A refusal of the model is its text. Raises `ProviderError`; where the model does not take one of the
@@ -87,7 +87,9 @@ class OpenAIChatModel:
             refused.retryable = self._options.refused(refused.parameter)
             raise
 
-    def _take(self, reply: ChatReply, event: Mapping[str, Any]) -> Sequence[TextDelta | ToolCallDelta]:
+    def _take(self, reply: ChatReply, event: Mapping[str, Any]) -> Sequence[ModelEvent]:
+        if event is MALFORMED:
+            return (SURVIVED,)
         if error := event.get("error"):
             raise self._client.told(error if isinstance(error, dict) else {"message": error})
         try:

@@ -6,24 +6,25 @@ lines, an empty line after each event, ``[DONE]`` as the last event of a chat co
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import orjson
 
+from engine.core.events import Survived
 from engine.providers.contracts import ProviderError
 
 LONGEST_EVENT = 1024 * 1024
 """Bytes of one event; a longer one is no reply."""
 
 _DONE = b"[DONE]"
-_log = logging.getLogger(__name__)
+MALFORMED: dict[str, Any] = {}
+"""Stands for an event that is no JSON object."""
 
 
 class JsonEvents:
     """Cuts a stream of bytes into its events, however they were cut on their way here.
 
-    One event that is no JSON object is left out; with the second the whole reply is given up.
+    The first event that is no JSON object is given as `MALFORMED`; with the second the reply is given up.
     """
 
     def __init__(self) -> None:
@@ -49,13 +50,12 @@ class JsonEvents:
                     self.done = True
                 if self.done:
                     break
-                if (event := self._parsed(data)) is not None:
-                    found.append(event)
+                found.append(self._parsed(data))
         if len(self._rest) + self._size > LONGEST_EVENT:
             raise ProviderError("the model's reply has an event that does not end")
         return found
 
-    def _parsed(self, data: bytes) -> dict[str, Any] | None:
+    def _parsed(self, data: bytes) -> dict[str, Any]:
         try:
             event = orjson.loads(data)
         except orjson.JSONDecodeError:
@@ -65,5 +65,8 @@ class JsonEvents:
         self._malformed += 1
         if self._malformed > 1:
             raise ProviderError("the model's reply is no JSON")
-        _log.warning("an event of %d bytes in the model's reply is no JSON and was left out", len(data))
-        return None
+        return MALFORMED
+
+
+SURVIVED = Survived("model", "an event of the model's reply is no JSON and was left out")
+"""What is told of an event that is `MALFORMED`."""

@@ -11,8 +11,8 @@ from typing import Any
 
 from engine.core.conversation import Message
 from engine.core.events import Usage
-from engine.providers.contracts import Finished, TextDelta, ToolCallDelta, ToolSpec
-from engine.providers.llm.openai_events import JsonEvents
+from engine.providers.contracts import Finished, ModelEvent, TextDelta, ToolCallDelta, ToolSpec
+from engine.providers.llm.openai_events import MALFORMED, SURVIVED, JsonEvents
 from engine.providers.llm.openai_options import Options
 from engine.providers.openai_http import BASE_URL, OpenAIClient, UnsupportedParameter
 
@@ -59,7 +59,7 @@ class OpenAIResponsesModel:
 
     async def generate(
         self, messages: Sequence[Message], tools: Sequence[ToolSpec]
-    ) -> AsyncIterator[TextDelta | ToolCallDelta | Finished]:
+    ) -> AsyncIterator[ModelEvent]:
         """Stream one reply. Closing the iterator, or cancelling its task, closes the connection at once.
 
         A refusal of the model is its text. Raises `ProviderError`; where the model does not take one of the
@@ -87,7 +87,9 @@ class OpenAIResponsesModel:
             refused.retryable = self._options.refused(refused.parameter)
             raise
 
-    def _take(self, reply: ResponseReply, event: Mapping[str, Any]) -> Sequence[TextDelta | ToolCallDelta]:
+    def _take(self, reply: ResponseReply, event: Mapping[str, Any]) -> Sequence[ModelEvent]:
+        if event is MALFORMED:
+            return (SURVIVED,)
         try:
             if event["type"] == "error":
                 raise self._client.told(event.get("error") or event)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -25,13 +26,19 @@ def check_arguments(spec: ToolSpec, arguments: str) -> str | None:
         return f"the arguments of {spec.name} are not valid JSON"
     if not isinstance(given, dict):
         return f"the arguments of {spec.name} must be a JSON object"
-    schema = dict(spec.parameters)
     try:
-        Draft202012Validator.check_schema(schema)
-        wrong = best_match(Draft202012Validator(schema, registry=Registry()).iter_errors(given))
+        wrong = best_match(_validator(orjson.dumps(dict(spec.parameters))).iter_errors(given))
     except (SchemaError, Unresolvable) as error:
         return f"the parameters of {spec.name} are not a valid JSON Schema: {_first_line(error)}"
     return None if wrong is None else f"{_place(wrong) or 'the arguments of ' + spec.name} {_demand(wrong)}"
+
+
+@lru_cache(maxsize=256)
+def _validator(schema: bytes) -> Draft202012Validator:
+    """What checks arguments by a schema (JSON text); made once. Raises `SchemaError`."""
+    parsed = orjson.loads(schema)
+    Draft202012Validator.check_schema(parsed)
+    return Draft202012Validator(parsed, registry=Registry())
 
 
 def _place(wrong: ValidationError) -> str:

@@ -10,7 +10,7 @@ from engine.providers.contracts import AudioDelta, ProviderError, ToolSpec
 from engine.providers.realtime.openai_hearing import Hearing
 from engine.providers.realtime.openai_responses import Delta
 from engine.providers.realtime.openai_session import Session
-from engine.providers.tts.openai_speech import OpenAISpeechStream
+from engine.providers.tts.requested import RequestedVoice
 
 Connect = Callable[[], Awaitable[Session]]
 
@@ -127,11 +127,11 @@ class LineVoice:
 
     def __init__(self, line: OpenAIRealtimeLine) -> None:
         self._line = line
-        self._streams: set[OpenAISpeechStream] = set()
+        self._streams: set[RequestedVoice] = set()
 
-    async def open(self) -> OpenAISpeechStream:
+    async def open(self) -> RequestedVoice:
         """Open a stream; its pieces wait for the line's connection, and fail where that fails."""
-        stream = OpenAISpeechStream(self._line.speak)
+        stream = RequestedVoice("OpenAI Realtime", self._line.speak)
         self._streams.add(stream)
         return stream
 

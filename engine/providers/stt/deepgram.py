@@ -14,7 +14,6 @@ from engine.errors import EngineError
 from engine.providers.contracts import TranscriberEvent
 from engine.providers.stt.deepgram_account import BASE_URL, DeepgramAccount
 from engine.providers.stt.deepgram_errors import reported
-from engine.providers.stt.deepgram_stream import DeepgramStream
 
 FINALIZE = '{"type":"Finalize"}'
 KEEP_ALIVE = '{"type":"KeepAlive"}'
@@ -130,7 +129,7 @@ class NovaListener:
         return (TurnVote(Vote.END),)
 
 
-class DeepgramTranscriber:
+class DeepgramTranscriber(DeepgramAccount):
     """A `Transcriber` on Deepgram's nova models."""
 
     def __init__(
@@ -159,8 +158,7 @@ class DeepgramTranscriber:
         ``keywords`` (``word`` or ``word:intensifier``) are for models before nova-3, ``keyterms`` for nova-3.
         ``endpointing_ms`` is the silence after which Deepgram makes words final (None: only when asked),
         ``utterance_end_ms`` the gap after the last word that ends an utterance (None, or 1000 and more).
-        ``gather_ms`` of audio make a message; a flush must be answered within ``answer_within_ms``; a
-        socket that carries nothing is kept alive every ``keep_alive_ms``. Raises `EngineError`.
+        The last four are as in `DeepgramAccount`. Raises `EngineError`.
         """
         _check_words(model, keywords, keyterms)
         if utterance_end_ms is not None and utterance_end_ms < _SHORTEST_UTTERANCE_END:
@@ -186,25 +184,17 @@ class DeepgramTranscriber:
         query += [(name, "true") for name, on in switches.items() if on]
         query += [("keywords", word) for word in keywords]
         query += [("keyterm", term) for term in keyterms]
-        self._account = DeepgramAccount(api_key, base_url, "/v1/listen", query)
-        self._gather_ms = gather_ms
-        self._answer_within_ms = answer_within_ms
-        self._keep_alive_ms = keep_alive_ms
-        self._connect_within_ms = connect_within_ms
-
-    async def open(self) -> DeepgramStream:
-        """Open a stream. Raises `ProviderError`."""
-        return await self._account.open(
-            NovaListener(),
-            gather_ms=self._gather_ms,
-            answer_within_ms=self._answer_within_ms,
-            keep_alive_ms=self._keep_alive_ms,
-            connect_within_ms=self._connect_within_ms,
+        super().__init__(
+            api_key,
+            base_url,
+            "/v1/listen",
+            query,
+            NovaListener,
+            gather_ms=gather_ms,
+            answer_within_ms=answer_within_ms,
+            keep_alive_ms=keep_alive_ms,
+            connect_within_ms=connect_within_ms,
         )
-
-    async def close(self) -> None:
-        """End all streams and free the connections."""
-        await self._account.close()
 
 
 def _check_words(model: str, keywords: Sequence[str], keyterms: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import aiohttp
@@ -18,10 +18,26 @@ _HEARTBEAT = 5.0
 
 
 class DeepgramAccount:
-    """Opens streams on one address with one key. The key is kept here, and shown nowhere."""
+    """A `Transcriber` on one address with one key. The key is kept here, and shown nowhere."""
 
-    def __init__(self, api_key: str, base_url: str, path: str, query: Sequence[tuple[str, str]]) -> None:
-        """``path`` and ``query`` are those of the streams. Raises `EngineError`."""
+    def __init__(
+        self,
+        api_key: str,
+        base_url: str,
+        path: str,
+        query: Sequence[tuple[str, str]],
+        listener: Callable[[], Listener],
+        *,
+        gather_ms: int,
+        answer_within_ms: int,
+        keep_alive_ms: int,
+        connect_within_ms: int,
+    ) -> None:
+        """``path`` and ``query`` are those of the streams; each gets a ``listener`` of its own.
+
+        ``gather_ms`` of audio make a message; a flush must be answered within ``answer_within_ms``; a socket
+        that carries nothing is kept alive every ``keep_alive_ms``. Raises `EngineError`.
+        """
         key = api_key.strip()
         if not key:
             raise EngineError("deepgram needs a key: DEEPGRAM_API_KEY is empty")
@@ -36,18 +52,15 @@ class DeepgramAccount:
         self._url = urlunsplit(
             (scheme, address.netloc, address.path.rstrip("/") + path, urlencode(query), "")
         )
+        self._listener = listener
+        self._connect_within = connect_within_ms / 1000
+        self._gather_ms = gather_ms
+        self._answer_within_ms = answer_within_ms
+        self._keep_alive_ms = keep_alive_ms
         self._session: aiohttp.ClientSession | None = None
         self._streams: set[DeepgramStream] = set()
 
-    async def open(
-        self,
-        listener: Listener,
-        *,
-        gather_ms: int,
-        answer_within_ms: int,
-        keep_alive_ms: int,
-        connect_within_ms: int,
-    ) -> DeepgramStream:
+    async def open(self) -> DeepgramStream:
         """Open a stream. Raises `ProviderError`."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
@@ -55,7 +68,7 @@ class DeepgramAccount:
             )
         failure = None
         try:
-            async with asyncio.timeout(connect_within_ms / 1000):
+            async with asyncio.timeout(self._connect_within):
                 socket = await self._session.ws_connect(
                     self._url, headers=self._headers, heartbeat=_HEARTBEAT, compress=0
                 )
@@ -68,11 +81,11 @@ class DeepgramAccount:
             raise failure
         stream = DeepgramStream(
             socket,
-            listener,
+            self._listener(),
             self._streams.discard,
-            gather_ms=gather_ms,
-            answer_within_ms=answer_within_ms,
-            keep_alive_ms=keep_alive_ms,
+            gather_ms=self._gather_ms,
+            answer_within_ms=self._answer_within_ms,
+            keep_alive_ms=self._keep_alive_ms,
         )
         self._streams.add(stream)
         return stream

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import aiohttp
 
 from engine.providers.contracts import ProviderError
+from engine.providers.retry_after import retry_after_ms
 
 _MOST = 200
 """Characters of Deepgram's own words that are passed on."""
@@ -46,7 +47,8 @@ def refused(error: aiohttp.WSServerHandshakeError) -> ProviderError:
     if request := _short(headers.get("dg-request-id", "")):
         reason += f" [request {request}]"
     retryable = status in _WORTH_RETRYING or not _CLIENT_ERROR <= status < _SERVER_ERROR
-    return ProviderError(reason, retryable=retryable)
+    pause = retry_after_ms(status, headers.get("Retry-After"))
+    return ProviderError(reason, retryable=retryable, retry_after_ms=pause)
 
 
 def unreachable(error: Exception, host: str) -> ProviderError:

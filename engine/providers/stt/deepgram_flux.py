@@ -19,7 +19,6 @@ from engine.errors import EngineError
 from engine.providers.contracts import TranscriberEvent
 from engine.providers.stt.deepgram_account import BASE_URL, DeepgramAccount
 from engine.providers.stt.deepgram_errors import reported
-from engine.providers.stt.deepgram_stream import DeepgramStream
 
 _SLACK = 100
 """ms by which a message may fall short of a flush that it answers: Flux works in pieces of 80 ms."""
@@ -123,7 +122,7 @@ class FluxListener:
         return at - sum(min(_SILENCE, max(0, at - silence)) for silence in self._silences)
 
 
-class DeepgramFluxTranscriber:
+class DeepgramFluxTranscriber(DeepgramAccount):
     """A `Transcriber` on Deepgram Flux."""
 
     def __init__(
@@ -162,25 +161,17 @@ class DeepgramFluxTranscriber:
             query.append(("mip_opt_out", "true"))
         query += [("keyterm", term) for term in keyterms]
         query += [("language_hint", language) for language in language_hints]
-        self._account = DeepgramAccount(api_key, base_url, "/v2/listen", query)
-        self._gather_ms = gather_ms
-        self._answer_within_ms = answer_within_ms
-        self._keep_alive_ms = keep_alive_ms
-        self._connect_within_ms = connect_within_ms
-
-    async def open(self) -> DeepgramStream:
-        """Open a stream. Raises `ProviderError`."""
-        return await self._account.open(
-            FluxListener(),
-            gather_ms=self._gather_ms,
-            answer_within_ms=self._answer_within_ms,
-            keep_alive_ms=self._keep_alive_ms,
-            connect_within_ms=self._connect_within_ms,
+        super().__init__(
+            api_key,
+            base_url,
+            "/v2/listen",
+            query,
+            FluxListener,
+            gather_ms=gather_ms,
+            answer_within_ms=answer_within_ms,
+            keep_alive_ms=keep_alive_ms,
+            connect_within_ms=connect_within_ms,
         )
-
-    async def close(self) -> None:
-        """End all streams and free the connections."""
-        await self._account.close()
 
 
 def _check(name: str, value: float, least: float, most: float) -> None:

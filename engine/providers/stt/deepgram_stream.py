@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, Protocol
@@ -18,11 +17,9 @@ import aiohttp
 import orjson
 
 from engine.audio.mulaw import BYTES_PER_MS
-from engine.core.events import InterimWords
-from engine.providers.contracts import ProviderError, TranscriberEvent
+from engine.core.events import InterimWords, Survived
+from engine.providers.contracts import MOST_SURVIVED, ProviderError, TranscriberEvent
 from engine.providers.stt.deepgram_errors import ended
-
-_log = logging.getLogger(__name__)
 
 CLOSE_STREAM = '{"type":"CloseStream"}'
 _MOST_WAITING = 10_000 * BYTES_PER_MS
@@ -68,7 +65,7 @@ class DeepgramStream:
         answer_within_ms: int,
         keep_alive_ms: int,
     ) -> None:
-        self.malformed = 0
+        self._malformed = 0
         """Messages that could not be understood, and were left out."""
         self._socket = socket
         self._listener = listener
@@ -229,9 +226,12 @@ class DeepgramStream:
             self._news.set()
 
     def _count_malformed(self) -> None:
-        if not self.malformed:
-            _log.warning("Deepgram sent a message that is not as documented; such messages are left out")
-        self.malformed += 1
+        """A message is left out; too many of them end the stream."""
+        self._malformed += 1
+        if self._malformed > MOST_SURVIVED:
+            self._end(ProviderError("Deepgram sends nothing that is as documented"))
+        else:
+            self._tell((Survived("transcriber", "Deepgram sent a message that is not as documented"),))
 
     def _end(self, error: ProviderError) -> None:
         if not self._over:

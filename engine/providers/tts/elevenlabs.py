@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import binascii
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from itertools import count
 from typing import Any
 from urllib.parse import quote
@@ -268,8 +267,12 @@ class ElevenLabsStream:
             if text == context.last:
                 return
             context.last = text
-            with suppress(KeyError, TypeError, ValueError, IndexError):  # words without times are estimated
+            try:
                 self._pieces.words(piece, context.times.take(alignment))
+            except (KeyError, TypeError, ValueError, IndexError):  # words without times are estimated
+                if not context.misaligned:
+                    context.misaligned = True
+                    self._pieces.survived(piece, "ElevenLabs sent word times that make no sense")
         self._pieces.audio(piece, binascii.a2b_base64(message["audio"], strict_mode=True))
 
     def _end(self, name: str) -> None:
@@ -288,3 +291,5 @@ class _Context:
         self.times = WordTimes(piece.text)
         self.last = ""
         """Its last message with an alignment: the same once more is a mistake that would be heard."""
+        self.misaligned = False
+        """An alignment of it made no sense."""

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from engine.core.events import SpokenWord, VoiceAudio, VoiceDone, VoiceFailed, VoiceWords
+from engine.core.events import SpokenWord, Survived, VoiceAudio, VoiceDone, VoiceFailed, VoiceWords
 from engine.errors import EngineError
 from engine.providers.contracts import ProviderError, VoiceEvent
+from engine.providers.retry_after import retry_after_ms
 
 AHEAD = 2
 """Pieces that a vendor works on at a time: the one that is given and the next, so that no round trip lies
@@ -77,6 +78,11 @@ class PieceQueue:
             piece.events.append(VoiceWords(piece.reply, piece.piece, words))
             self._arrived.set()
 
+    def survived(self, piece: Piece, reason: str) -> None:
+        """Something about a piece went wrong that cost no sound."""
+        piece.events.append(Survived("voice", reason))
+        self._arrived.set()
+
     def done(self, piece: Piece, vendor: str) -> None:
         """The vendor has ended a piece: well if there was any audio, else it has failed."""
         if piece.given:
@@ -86,7 +92,7 @@ class PieceQueue:
 
     def failed(self, piece: Piece, error: ProviderError) -> None:
         """A piece has failed, the others may go on."""
-        self._end(piece, VoiceFailed(piece.reply, piece.piece, error.reason, error.retryable))
+        self._end(piece, VoiceFailed(piece.reply, piece.piece, *error.told))
 
     def fail(self, error: BaseException) -> None:
         """The stream is broken: after what has come already ``error`` is raised, once."""
@@ -147,11 +153,13 @@ class Account:
         if not all(self.secrets):
             raise EngineError(f"{self.settings}: needed for the voices of {self.vendor}")
 
-    def failure(self, what: str, *, retryable: bool = True) -> ProviderError:
+    def failure(
+        self, what: str, *, retryable: bool = True, retry_after_ms: int | None = None
+    ) -> ProviderError:
         """``what`` went wrong, told without any key that a vendor may have put into its message."""
         for secret in self.secrets:
             what = what.replace(secret, "***")
-        return ProviderError(f"{self.vendor} {what}", retryable=retryable)
+        return ProviderError(f"{self.vendor} {what}", retryable=retryable, retry_after_ms=retry_after_ms)
 
     def refusal(self, status: int, said: str = "", retry_after: str | None = None) -> ProviderError:
         """An HTTP answer that is no audio. Too many requests and the server's own errors may pass."""
@@ -159,10 +167,14 @@ class Account:
         if status in (401, 403):
             said = f"refused the key (HTTP {status}), see {self.settings}{because}"
             return self.failure(said, retryable=False)
+        pause = retry_after_ms(status, retry_after)
         if status == 429:
             wait = f", to be tried again after {retry_after} s" if retry_after else ""
-            return self.failure(f"has too many requests (HTTP 429){wait}{because}")
-        return self.failure(f"answered with HTTP {status}{because}", retryable=status >= 500 or status == 408)
+            return self.failure(f"has too many requests (HTTP 429){wait}{because}", retry_after_ms=pause)
+        retryable = status >= 500 or status == 408
+        return self.failure(
+            f"answered with HTTP {status}{because}", retryable=retryable, retry_after_ms=pause
+        )
 
 
 def vendor_session() -> aiohttp.ClientSession:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from engine.core.events import VoiceFailed
-from engine.providers.contracts import ProviderError, VoiceEvent
+from engine.providers.contracts import PieceEvent, ProviderError
 
 MOST_WAITING = 256
 """Pieces that may wait in one stream; one more fails at once. A reply of a minute has about ten."""
@@ -71,7 +71,7 @@ class LocalStream:
         self._speaking: Piece | None = None
         self._last: Piece | None = None
         self._lined_up = False
-        self._events: deque[VoiceEvent] = deque()
+        self._events: deque[PieceEvent] = deque()
         self._arrived = asyncio.Event()
         self._wake_pending = False
         self._closed = False
@@ -114,11 +114,11 @@ class LocalStream:
             if self._speaking is not None:
                 self._stop(self._speaking)
 
-    def __aiter__(self) -> AsyncIterator[VoiceEvent]:
+    def __aiter__(self) -> AsyncIterator[PieceEvent]:
         """The events of all pieces, in the order they were asked for."""
         return self
 
-    async def __anext__(self) -> VoiceEvent:
+    async def __anext__(self) -> PieceEvent:
         """The next event. Lets the loop run before each, however many are ready."""
         await asyncio.sleep(0)
         while True:
@@ -132,7 +132,7 @@ class LocalStream:
 
     # --- the speaking thread's side -------------------------------------------------------------------
 
-    def give(self, piece: Piece, events: Sequence[VoiceEvent]) -> bool:
+    def give(self, piece: Piece, events: Sequence[PieceEvent]) -> bool:
         """Hand events of a piece to the loop. False if nobody wants them: the piece was cancelled."""
         with self._lock:
             if not piece.cancelled and events:
@@ -167,7 +167,7 @@ class LocalStream:
         if piece.stop is not None:
             piece.stop()
 
-    def _put(self, events: Sequence[VoiceEvent]) -> None:
+    def _put(self, events: Sequence[PieceEvent]) -> None:
         """One wake-up of the loop covers all that is put before it runs."""
         self._events.extend(events)
         if not self._wake_pending:

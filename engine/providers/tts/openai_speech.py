@@ -6,16 +6,14 @@ at 24 kHz without a header. The API gives no word times; the engine estimates th
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from functools import partial
+from collections.abc import AsyncIterator
 
 from engine.audio import mulaw
 from engine.audio.resample import Resampler
 from engine.errors import EngineError
-from engine.providers.contracts import ProviderError, VoiceEvent
 from engine.providers.openai_http import BASE_URL, OpenAIClient
-from engine.providers.tts.hosted import Piece, PieceQueue, within
+from engine.providers.tts.hosted import within
+from engine.providers.tts.requested import RequestedVoice
 
 RATE = 24000
 """Hz of what OpenAI sends."""
@@ -61,9 +59,9 @@ class OpenAISpeechVoice:
         Resampler(RATE, mulaw.BYTES_PER_MS * 1000)  # so that a missing library is known now, not on a call
         self._client = OpenAIClient(api_key, base_url)
 
-    async def open(self) -> OpenAISpeechStream:
+    async def open(self) -> RequestedVoice:
         """Open a stream. Nothing is sent before the first piece, so nothing is refused here."""
-        return OpenAISpeechStream(self._audio)
+        return RequestedVoice("OpenAI speech", self._audio)
 
     async def models(self) -> tuple[str, ...]:
         """The names of the models that the server offers. Raises `ProviderError`."""
@@ -83,61 +81,3 @@ class OpenAISpeechVoice:
             async for chunk in response.aiter_bytes():
                 yield mulaw.encode(resampler.feed(chunk))
         yield mulaw.encode(resampler.flush())
-
-
-class OpenAISpeechStream:
-    """One call's requests; see `engine.providers.contracts.VoiceStream`."""
-
-    def __init__(self, audio: Callable[[str], AsyncIterator[bytes]]) -> None:
-        """``audio`` has a text spoken."""
-        self._audio = audio
-        self._pieces = PieceQueue()
-        self._requests: dict[Piece, asyncio.Task[None]] = {}
-        self._closed = False
-
-    def say(self, reply: int, piece: int, text: str) -> None:
-        """Ask for a piece."""
-        if not self._closed:
-            self._pieces.add(reply, piece, text)
-            self._start_requests()
-
-    def cancel(self, reply: int) -> None:
-        """Drop the pieces of a reply and end their requests."""
-        for piece in self._pieces.cancel(reply):
-            if (request := self._requests.get(piece)) is not None:
-                request.cancel()
-        self._start_requests()
-
-    async def close(self) -> None:
-        """End all requests and the iteration."""
-        self._closed = True
-        self._pieces.close()
-        requests = list(self._requests.values())
-        for request in requests:
-            request.cancel()
-        await asyncio.gather(*requests, return_exceptions=True)
-
-    def __aiter__(self) -> AsyncIterator[VoiceEvent]:
-        """The events of all pieces, in the order they were asked for."""
-        return self._pieces
-
-    def _start_requests(self) -> None:
-        if not self._closed:
-            for piece in self._pieces.to_speak():
-                if piece not in self._requests:
-                    self._requests[piece] = task = asyncio.create_task(self._speak(piece))
-                    task.add_done_callback(partial(self._over, piece))
-
-    def _over(self, piece: Piece, task: asyncio.Task[None]) -> None:
-        del self._requests[piece]
-        self._start_requests()
-
-    async def _speak(self, piece: Piece) -> None:
-        try:
-            async for payload in self._audio(piece.text.strip()):
-                self._pieces.audio(piece, payload)
-            self._pieces.done(piece, "OpenAI speech")
-        except ProviderError as error:
-            self._pieces.failed(piece, error)
-        except Exception as error:  # a bug of this file: the call must hear of it
-            self._pieces.fail(error)

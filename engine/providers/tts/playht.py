@@ -7,17 +7,18 @@ The API gives no word times; the engine estimates them.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from functools import partial
 
 import aiohttp
 import orjson
 
 from engine.errors import EngineError
-from engine.providers.contracts import ProviderError, VoiceEvent
-from engine.providers.tts.hosted import Account, Piece, PieceQueue, vendor_root, vendor_session, within
+from engine.providers.contracts import ProviderError
+from engine.providers.tts.hosted import Account, vendor_root, vendor_session, within
+from engine.providers.tts.requested import RequestedVoice
 
-__all__ = ["VOICES", "PlayHTStream", "PlayHTVoice"]
+__all__ = ["VOICES", "PlayHTVoice"]
 
 _S3 = "s3://voice-cloning-zero-shot"
 
@@ -91,12 +92,12 @@ class PlayHTVoice:
         self._options = {name: value for name, value in options.items() if value is not None}
         self._session: aiohttp.ClientSession | None = None
 
-    async def open(self) -> PlayHTStream:
+    async def open(self) -> RequestedVoice:
         """Open a stream. Nothing is sent before the first piece, so nothing is refused here."""
         if self._session is None or self._session.closed:
             self._session = vendor_session()
         session = self._session
-        return PlayHTStream(lambda text: self._audio(session, text), self._account)
+        return RequestedVoice(self._account.vendor, partial(self._audio, session))
 
     async def close(self) -> None:
         """Close the connections of all streams."""
@@ -132,59 +133,6 @@ class PlayHTVoice:
         if response.status < 400:
             return self._account.failure(f"sent {response.content_type} where audio was due: {said}")
         return self._account.refusal(response.status, said, response.headers.get("Retry-After"))
-
-
-class PlayHTStream:
-    """One call's requests; see `engine.providers.contracts.VoiceStream`."""
-
-    def __init__(self, audio: Callable[[str], AsyncIterator[bytes]], account: Account) -> None:
-        """``audio`` has a text spoken."""
-        self._audio = audio
-        self._account = account
-        self._pieces = PieceQueue()
-        self._requests: dict[Piece, asyncio.Task[None]] = {}
-
-    def say(self, reply: int, piece: int, text: str) -> None:
-        """Ask for a piece."""
-        self._pieces.add(reply, piece, text)
-        self._start_requests()
-
-    def cancel(self, reply: int) -> None:
-        """Drop the pieces of a reply and end their requests."""
-        for piece in self._pieces.cancel(reply):
-            if (request := self._requests.get(piece)) is not None:
-                request.cancel()
-        self._start_requests()
-
-    async def close(self) -> None:
-        """End all requests."""
-        self._pieces.close()
-        requests = list(self._requests.values())
-        for request in requests:
-            request.cancel()
-        await asyncio.gather(*requests, return_exceptions=True)
-
-    def __aiter__(self) -> AsyncIterator[VoiceEvent]:
-        """The events of all pieces, in the order they were asked for."""
-        return self._pieces
-
-    def _start_requests(self) -> None:
-        for piece in self._pieces.to_speak():
-            if piece not in self._requests:
-                self._requests[piece] = asyncio.create_task(self._speak(piece))
-
-    async def _speak(self, piece: Piece) -> None:
-        try:
-            async for payload in self._audio(piece.text.strip()):
-                self._pieces.audio(piece, payload)
-            self._pieces.done(piece, self._account.vendor)
-        except ProviderError as error:
-            self._pieces.failed(piece, error)
-        except Exception as error:  # a bug of this file: the call must hear of it
-            self._pieces.fail(error)
-        finally:
-            del self._requests[piece]
-            self._start_requests()
 
 
 class _WavHeader:

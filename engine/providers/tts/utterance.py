@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections import deque
 
 from engine.core.events import SpokenWord, VoiceAudio, VoiceDone, VoiceWords
-from engine.providers.contracts import VoiceEvent
+from engine.providers.contracts import PieceEvent
 from engine.providers.tts.local import Piece
 from engine.providers.tts.shaping import Shaper
 
@@ -46,20 +46,20 @@ class Utterance:
         self._marks.extend((passed, self._latest) for passed in self.words[self._marked : end])
         self._marked = max(self._marked, end)
 
-    def feed(self, pcm: bytes) -> list[VoiceEvent]:
+    def feed(self, pcm: bytes) -> list[PieceEvent]:
         """Take PCM of the source: the words that begin in what is now ready, then the audio itself."""
         self._fed += len(pcm) // 2
         return self._events(self._shaper.feed(pcm))
 
-    def finish(self) -> list[VoiceEvent]:
+    def finish(self) -> list[PieceEvent]:
         """The rest of the words and of the audio, and `VoiceDone`."""
         audio = self._shaper.flush()
         self.mark(len(self.words) - 1, self._fed)
         return [*self._events(audio, final=True), VoiceDone(self._piece.reply, self._piece.piece)]
 
-    def _events(self, audio: bytes, *, final: bool = False) -> list[VoiceEvent]:
+    def _events(self, audio: bytes, *, final: bool = False) -> list[PieceEvent]:
         reply, number = self._piece.reply, self._piece.piece
-        events: list[VoiceEvent] = []
+        events: list[PieceEvent] = []
         if words := self._ready(final):
             events.append(VoiceWords(reply, number, words))
         if audio:
