@@ -28,7 +28,6 @@ from engine.core.events import (
 from engine.core.notes import (
     Cut,
     Fault,
-    ModelUsed,
     ReplyChosen,
     ReplyEnded,
     ReplyStage,
@@ -36,7 +35,6 @@ from engine.core.notes import (
     ReplyText,
     SpeechEnded,
     SpeechStarted,
-    VoiceUsed,
 )
 from engine.core.playout import BYTES_PER_MS, Playout
 from engine.core.policy import Alternatives
@@ -299,7 +297,6 @@ class Agent:
         self._progress_at = step.now
         reply.model_done = True
         reply.text_done = not reply.round or reply.leave is not None
-        step.emit(ModelUsed(step.now, reply.id, done.usage.input_tokens, done.usage.output_tokens))
         reply.finish_speech(done.attempt)
         added = reply.finish(truncated=done.reason == "length")
         if added or (reply.text and step.policy.replies.speech_to_speech):
@@ -494,7 +491,6 @@ class Agent:
             if reply.voicing == 0:
                 self._voice = self._voices.pick(step.now)
             step.emit(Speak(reply.id, index, reply.voice_tries, piece.text, self._voice, reply.keep))
-            step.emit(VoiceUsed(step.now, len(piece.text)))
             self._stage(step, "voice_asked")
 
     def _watch(self, step: Step, reply: Reply) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from engine.core.effects import StartModel
-from engine.core.events import Event, ModelDone, ModelFailed, ModelText, ModelToolCall
+from engine.core.events import Event, ModelDone, ModelFailed, ModelText, ModelToolCall, Usage, VendorUsed
 from engine.providers.contracts import Finished, LanguageModel, ProviderError, TextDelta, ToolSpec
 from engine.runtime.failures import as_provider_error
 from engine.runtime.tasks import Tasks
@@ -15,7 +15,8 @@ from engine.runtime.tasks import Tasks
 class Generation:
     """Runs the requests of replies: one each, or two where a second model is asked beside a silent one.
 
-    ``models`` are the vendors in the agent's order of preference.
+    ``models`` are the vendors in the agent's order of preference; ``charge`` is told of each request when it
+    is over, however it ended.
     """
 
     def __init__(
@@ -23,11 +24,13 @@ class Generation:
         models: Sequence[LanguageModel],
         tools: Sequence[ToolSpec],
         tell: Callable[[Event], None],
+        charge: Callable[[VendorUsed], None],
         tasks: Tasks,
     ) -> None:
         self._models = models
         self._tools = tools
         self._tell = tell
+        self._charge = charge
         self._tasks = tasks
         self._running: dict[tuple[int, int], asyncio.Task[None]] = {}
         """By reply and attempt."""
@@ -49,13 +52,13 @@ class Generation:
 
     async def _generate(self, asked: StartModel) -> None:
         """Pass on what the model streams. Cancelled, it passes nothing on any more."""
-        reply, attempt, finished = asked.reply, asked.attempt, False
+        reply, attempt, finished, usage = asked.reply, asked.attempt, False, Usage()
         try:
             async for delta in self._models[asked.vendor].generate(asked.messages, self._tools):
                 if isinstance(delta, TextDelta):
                     self._tell(ModelText(reply, attempt, delta.text))
                 elif isinstance(delta, Finished):
-                    finished = True
+                    finished, usage = True, delta.usage
                     self._tell(ModelDone(reply, attempt, delta.reason, delta.usage))
                 else:
                     self._tell(ModelToolCall(reply, attempt, delta.tool_call, delta.name, delta.arguments))
@@ -65,5 +68,7 @@ class Generation:
             failure = as_provider_error(error, "model")
             self._tell(ModelFailed(reply, attempt, failure.reason, failure.retryable))
         finally:
+            tokens = None if usage == Usage() else usage
+            self._charge(VendorUsed("model", asked.vendor, requests=1, tokens=tokens))
             if self._running.get((reply, attempt)) is asyncio.current_task():
                 del self._running[reply, attempt]

@@ -47,6 +47,7 @@ from engine.core.events import (
     TurnVote,
     Urgency,
     UserText,
+    VendorUsed,
     VoiceAudio,
     VoiceDone,
     VoiceFailed,
@@ -62,6 +63,7 @@ from engine.testing.random_policies import TEXTS, random_policy
 from engine.testing.steps import CallLike, LawBroken, LogEntry, replay
 
 ARGUMENTS = ("{}", "", "[]", "null", "{", '{"target": "+15550100"}', '{"digits": "1w2#"}', '{"a": 1}')
+ROLES = ("transcriber", "model", "voice")
 OUTCOMES = ("ok", "busy", "no-answer", "failed", "unavailable", "", "?")
 WAITS = (0, 0, 1, 7, 20, 20, 20, 40, 100, 160, 200, 400, 700, 1_000, 2_500, 8_000, 31_000, 400_000)
 _RESTLESS = 500
@@ -218,7 +220,10 @@ class RandomEvents:
         ))  # fmt: skip
 
     def _fault(self) -> Event:
-        return TranscriberFailed("broken", self._rng.random() < 0.5)
+        rng = self._rng
+        return rng.choice((
+            TranscriberFailed("broken", rng.random() < 0.5), VendorUsed(rng.choice(ROLES), requests=1),
+        ))  # fmt: skip
 
 
 def random_steps(rng: random.Random, events: RandomEvents) -> Iterator[tuple[int, Event]]:
