@@ -298,9 +298,13 @@ class Agent:
         reply.model_done = True
         reply.text_done = not reply.round or reply.leave is not None
         reply.finish_speech(done.attempt)
-        added = reply.finish(truncated=done.reason == "length")
+        truncated = done.reason == "length"
+        added = reply.finish(truncated=truncated)
         if added or (reply.text and step.policy.replies.speech_to_speech):
             self._noted_text(step)
+        if truncated and not reply.pieces and not reply.round:
+            self._retry_model(step, "cut short before there was anything to say", retryable=False)
+            return
         if reply.text_done:
             step.deadlines.cancel(FILLER)
         self.advance(step)
