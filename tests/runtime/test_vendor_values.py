@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -276,3 +276,23 @@ async def test_reasoning_models_take_their_own_name_of_the_limit(bench: Bench) -
         reasons = "temperature" in model.lacks
         new = reasons or model.name.startswith("gpt-5")
         assert limits == {"max_completion_tokens" if new else "max_tokens": 300}, model.name
+
+
+async def test_a_newer_model_is_one_line_of_the_catalogue(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the options and the language that the newest one of its kind has."""
+    like = {"deepgram-flux": "flux-general-multi", "openai-responses": "gpt-5.1"}.get(bench.vendor, "")
+    known = bench.listed.model("gpt-5.1" if (bench.role, bench.vendor) == ("model", "openai") else like)
+    assert known is not None
+    name = {"deepgram": "nova-4", "deepgram-flux": "flux-next-multi"}.get(bench.vendor, "gpt-9")
+    bench.refused(f"{bench.role}.model", model=name)
+    newer = replace(bench.listed, models=(*bench.listed.models, replace(known, name=name)))
+    monkeypatch.setitem(CATALOGUE[bench.role], bench.vendor, newer)  # type: ignore[arg-type]
+    if isinstance(bench.server, OpenAI):
+        bench.server.models = [name]
+    fields = {"transcriber": {"keyterms": ["Zoe"]}, "model": {"max_tokens": 300}}.get(bench.role, {})
+    sent = await bench.sent(model=name, **fields)
+    assert name in sent.values() or [name] in sent.values()
+    assert 300 in sent.values() if bench.role == "model" else True
+    assert sent["keyterm"] == ["Zoe"] if bench.role == "transcriber" else True
