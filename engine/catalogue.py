@@ -58,11 +58,13 @@ class Model:
     """It takes the language as a parameter; else it knows by itself, or has only one."""
 
     def tag(self, language: str) -> str | None:
-        """The tag under which it takes a language: as it is, else without its region; None: not at all."""
+        """The tag under which it takes a language: the longest beginning that it knows; None: not at all."""
         if self.languages is None:
             return language
         known = {tag.lower(): tag for tag in self.languages}
-        return known.get(language.lower()) or known.get(language.split("-")[0].lower())
+        parts = language.lower().split("-")
+        beginnings = ("-".join(parts[:count]) for count in range(len(parts), 0, -1))
+        return next((known[tag] for tag in beginnings if tag in known), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,7 @@ _ELEVENLABS_VOICES = tuple(
     H61ermx0gHYPgQYw03E4 fc0bJMlcn2uSFDSWPMjI Yx8RZ6gdw0HEEzcwrVlS 4CrZuIW9am7gYAxgo2Af x8udhExu0uJxUn4Tf9Az
     sY2peC9GbHX8NCy5enOe TxErUhYT25MQSG3MlH4A PoPHDFYHijTq7YiSCwE3 tavIIPLplRB883FzWU0V RFMAYURhm3MdnPIzpcwm
     GiGOaehga8enaTnFQvb4 jQWvT5ZpmLknePt8F1jr JjHBC66wF58p4ogebCNA cfO5AAIh6JY3KjKu6QRz IJOA5d06iGvU3ehQdDjg
+    rachel domi bella antoni elli josh arnold sam adam nicole matilda
     """.split()
 )
 
@@ -268,7 +271,7 @@ CATALOGUE: Mapping[str, Mapping[str, Vendor]] = MappingProxyType(
             "flite": Vendor(
                 (Model(languages=frozenset({"en"})),),
                 voices=None,
-                options={"speed": Range(0.5, 5)},
+                options={"speed": Range(0.5, 2)},
                 hosted=False,
             ),
             "elevenlabs": Vendor(

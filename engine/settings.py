@@ -40,7 +40,8 @@ class VendorSettings:
     def __post_init__(self) -> None:
         for each in fields(self):
             value = getattr(self, each.name)
-            if each.name.endswith("_base_url") and (problem := address_problem(value)):
+            problem = address_problem(value) if each.name.endswith("_base_url") else key_problem(value)
+            if problem:
                 raise EngineError(f"{each.name.upper()} {problem}")
 
     @classmethod
@@ -67,6 +68,13 @@ class VendorSettings:
         """The ``base_url`` of a vendor as a keyword argument; nothing where it is the vendor's own."""
         base_url: str = getattr(self, f"{vendor}_base_url")
         return {"base_url": base_url} if base_url else {}
+
+
+def key_problem(key: str) -> str:
+    """What is wrong with a vendor's key, as the end of a sentence without the key; nothing if it is fine."""
+    if all("!" <= character <= "~" for character in key):
+        return ""
+    return "holds characters that no key has, such as a space or a line's end"
 
 
 def address_problem(url: str) -> str:

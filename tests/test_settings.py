@@ -41,6 +41,14 @@ def test_no_key_is_shown() -> None:
     assert SECRET not in f"{settings} {settings!r}"
 
 
+@pytest.mark.parametrize("name", ["DEEPGRAM_API_KEY", "OPENAI_API_KEY", "PLAYHT_USER_ID"])
+@pytest.mark.parametrize("key", ["very secret", "very\nsecret", "v\u00e9ry-secret", "secret\x00"])
+def test_a_key_that_cannot_be_one_is_refused_by_name(name: str, key: str) -> None:
+    with pytest.raises(EngineError, match=rf"^{name} holds characters that no key has") as refused:
+        VendorSettings.load({name: key})
+    assert "secret" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     "url",
     ["localhost", "ws://host", "https://", "http://host:port", "http://user:pw@host", "http://host/v1?key=1"],

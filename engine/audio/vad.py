@@ -1,18 +1,18 @@
 """Voice activity of the caller, frame by frame, with detectors cheap enough to run on every frame.
 
-One contract, `VoiceActivity`, and two ways to keep it: `LevelGate` needs nothing, `WebRtcGate` needs the
-``webrtcvad`` library. The better and slower detector, which works on the windows of many calls at once, is
-in `silero.py`.
+One contract, `VoiceActivity`, and two ways to keep it: `LevelGate` and `WebRtcGate`. The better and slower
+detector, which works on the windows of many calls at once, is in `silero.py`.
 """
 
 from __future__ import annotations
 
 from typing import Protocol
 
+import webrtcvad
+
 from engine.audio import mulaw
 from engine.audio._pcm import SAMPLE_RATE
 from engine.audio.level import NoiseFloor, level_dbfs, pcm_level_dbfs
-from engine.errors import MissingExtra
 
 _FRAME_MS = 20
 _FRAME = _FRAME_MS * mulaw.BYTES_PER_MS
@@ -57,14 +57,10 @@ class WebRtcGate:
     def __init__(self, mode: int = 3, over_db: float = 0.0) -> None:
         """``mode`` 0 to 3: how reluctant the detector is to say voice.
 
-        Raises `MissingExtra` without the library, `ValueError` for another mode.
+        Raises `ValueError` for another mode.
         """
         if mode not in range(4):
             raise ValueError(f"mode of the WebRTC voice detector is 0 to 3, not {mode}")
-        try:
-            import webrtcvad
-        except ImportError:
-            raise MissingExtra("webrtcvad", "local") from None
         self._is_speech = webrtcvad.Vad(mode).is_speech
         self._over_db = over_db
         self._floor = NoiseFloor()
@@ -101,7 +97,7 @@ def _grade(over: float) -> float:
 def open_vad(name: str) -> VoiceActivity:
     """A fresh detector for one call: ``level`` or ``webrtc``.
 
-    Raises `ValueError` for another name, `MissingExtra` if its library is not installed.
+    Raises `ValueError` for another name.
     """
     if name == "level":
         return LevelGate()

@@ -28,7 +28,6 @@ from engine.core.events import (
 from engine.core.notes import (
     Cut,
     Fault,
-    ModelUsed,
     ReplyChosen,
     ReplyEnded,
     ReplyStage,
@@ -36,7 +35,6 @@ from engine.core.notes import (
     ReplyText,
     SpeechEnded,
     SpeechStarted,
-    VoiceUsed,
 )
 from engine.core.playout import BYTES_PER_MS, Playout
 from engine.core.policy import Alternatives
@@ -308,13 +306,16 @@ class Agent:
         self._progress_at = step.now
         reply.model_done = True
         reply.text_done = not reply.round or reply.leave is not None
-        step.emit(ModelUsed(step.now, reply.id, done.usage.input_tokens, done.usage.output_tokens))
         reply.finish_speech(done.attempt)
         self._learn_pace(reply.pieces[-1:])
-        added = reply.finish(truncated=done.reason == "length")
+        truncated = done.reason == "length"
+        added = reply.finish(truncated=truncated)
         if added or (reply.text and step.policy.replies.speech_to_speech):
             reply.answered = True
             self._noted_text(step)
+        if truncated and not reply.pieces and not reply.round:
+            self._retry_model(step, "cut short before there was anything to say", retryable=False)
+            return
         if reply.text_done:
             step.deadlines.cancel(FILLER)
         self.advance(step)
@@ -534,7 +535,6 @@ class Agent:
             if reply.voicing == 0:
                 self._voice = self._voices.pick(step.now)
             step.emit(Speak(reply.id, index, reply.voice_tries, piece.text, self._voice, reply.keep))
-            step.emit(VoiceUsed(step.now, len(piece.text)))
             self._stage(step, "voice_asked")
 
     def _watch(self, step: Step, reply: Reply) -> None:

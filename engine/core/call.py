@@ -167,7 +167,7 @@ class Call:
 
     def handle(self, event: ev.Event, now: int) -> list[Effect]:
         """Tell the call that ``event`` happened at call time ``now`` (ms); what it asks for in answer."""
-        if self.line.phase is Phase.CLOSED:
+        if self.line.phase is Phase.CLOSED or type(event) is ev.VendorUsed:
             return []
         step = self._step
         step.now = max(step.now, now)

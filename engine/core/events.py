@@ -190,6 +190,8 @@ class Usage:
 
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_tokens: int = 0
+    """Those of ``input_tokens`` that the vendor had kept, and charges less for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +293,28 @@ class VoiceFailed:
     retry_after: int | None = None
 
 
+# --- the books ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class VendorUsed:
+    """Something was asked of a vendor that stands on its bill. The call takes no heed of it; its record does.
+
+    One kind of unit each: a model's request, when it is over, however it ended; a piece of text when a voice
+    was given it; some seconds of the caller when a transcriber was. ``vendor`` is the place in the agent's
+    order of preference.
+    """
+
+    role: str
+    """``transcriber``, ``model`` or ``voice``."""
+    vendor: int = 0
+    requests: int = 0
+    tokens: Usage | None = None
+    """None for a request whose vendor did not tell: it failed, or was no longer wanted."""
+    characters: int = 0
+    audio_ms: int = 0
+
+
 # --- the carrier's acknowledgements -------------------------------------------------------------------
 
 
@@ -386,7 +410,7 @@ Event = (
     | CallerAudio | MediaGap | VoiceVote | KeyPressed
     | InterimWords | FinalWords | TurnVote | TranscriberReady | TranscriberFailed | Survived
     | ModelText | ModelAudio | ModelToolCall | ModelDone | ModelFailed
-    | VoiceAudio | VoiceWords | VoiceDone | VoiceFailed
+    | VoiceAudio | VoiceWords | VoiceDone | VoiceFailed | VendorUsed
     | MarkEchoed | CarrierDone | ToolResult | ToolFailed
     | SayNow | UserText | HangUpNow | TransferNow | SetOutputMedium | Drain
 )  # fmt: skip

@@ -222,22 +222,6 @@ class Fault(Note):
 
 
 @dataclass(frozen=True, slots=True)
-class ModelUsed(Note):
-    """What a model request cost."""
-
-    reply: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class VoiceUsed(Note):
-    """Characters that were sent to the voice."""
-
-    characters: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Leaving(Note):
     """The call is on its way out; a farewell may still be heard, and if it is soft, revoked."""
 

@@ -11,6 +11,9 @@ import re
 _ENDERS = ".!?…\n"
 _WIDE_ENDERS = "。！？"
 _CLAUSES = ",;:–—"
+_WIDE_CLAUSES = "，；：、"
+_UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
+"""Kana and Chinese characters, which are written without spaces: a text may end after any of them."""
 _ABBREVIATIONS = frozenset(
     "mr mrs ms dr prof sr jr st no nr vs etc e.g i.e approx dept inc ltd co corp fig a.m p.m u.s u.k "
     "tel ext jan feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri sat sun ave blvd rd "
@@ -78,15 +81,12 @@ class Segmenter:
         return [piece]
 
     def _whole(self, rest: str) -> str:
-        clause = max(
-            (i for i, mark in enumerate(rest) if mark in _CLAUSES and rest[i + 1 : i + 2].isspace()),
-            default=0,
-        )
+        clause = max((i for i in range(len(rest)) if _ends_clause(rest, i)), default=0)
         if clause > 0:
-            return rest[:clause] + "."
+            return rest[:clause] + ("。" if rest[clause] in _WIDE_CLAUSES else ".")
         if self._given:
             return ""
-        return rest.rpartition(" ")[0]
+        return rest if _UNSPACED.match(rest[-1:]) else rest.rpartition(" ")[0]
 
     def _cut(self) -> int:
         """Where the buffer can be cut; 0 if not yet."""
@@ -95,7 +95,7 @@ class Segmenter:
             if (char in _ENDERS and self._ends(index)) or char in _WIDE_ENDERS:
                 return index + 1
             early = not self._given and index >= self._first
-            if early and char in _CLAUSES and rest[index + 1 : index + 2].isspace():
+            if early and _ends_clause(rest, index):
                 return index + 1
         if len(rest) > self._longest:
             return rest.rfind(" ", 1, self._longest) + 1
@@ -121,3 +121,9 @@ class Segmenter:
         if word[-1:].isdigit():
             return bool(after) and len(before) > 1
         return True
+
+
+def _ends_clause(text: str, index: int) -> bool:
+    """Whether the character at ``index`` ends a clause; between digits a comma does not."""
+    mark = text[index]
+    return mark in _WIDE_CLAUSES or (mark in _CLAUSES and text[index + 1 : index + 2].isspace())

@@ -29,7 +29,7 @@ KEPT_WARM = 60.0
 """Seconds for which an idle connection is kept: longer than a caller's turn as a rule."""
 
 _PATIENCE_AT_END = 0.1  # seconds for the end of an answer whose last event is there
-_TIMES_OUT, _CONFLICT, _RATE_LIMIT = 408, 409, 429
+_NOT_FOUND, _TIMES_OUT, _CONFLICT, _RATE_LIMIT = 404, 408, 409, 429
 _NO_MONEY = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 _KEY = re.compile(r"\b(sk|Bearer)[-\s][^\s\"',.]+")
 _LONGEST_REASON = 200  # characters of the vendor's own message
@@ -150,7 +150,8 @@ class OpenAIClient:
         if status == 401:
             return ProviderError(f"{self._host} refused the key (401): check OPENAI_API_KEY", retryable=False)
         told = error.body.get("message") if isinstance(error.body, dict) else None
-        reason = f"{self._host} answered {status}: {self._clean(told or 'no reason given')}"
+        why = "no such address, does the base URL end in /v1?" if status == _NOT_FOUND else "no reason given"
+        reason = f"{self._host} answered {status}: {self._clean(told or why)}"
         if status == 400 and error.param and str(told).startswith("Unsupported"):
             return UnsupportedParameter(reason, error.param)
         if wait := error.response.headers.get("retry-after"):

@@ -192,7 +192,8 @@ def _write(path: Path, content: bytes) -> None:
 def _facts(record: CallRecord) -> list[tuple[str, str]]:
     """What the report's list of facts says, in the order of interest; unknown ones are left out."""
     phone, usage = record.phone, record.usage
-    tokens = f"{usage.input_tokens} tokens in, {usage.output_tokens} out"
+    kept = f" ({usage.cached_tokens} kept)" if usage.cached_tokens else ""
+    tokens = f"{usage.input_tokens} tokens in{kept}, {usage.output_tokens} out"
     facts = (
         ("From", phone and phone.from_number),
         ("To", phone and phone.to_number),

@@ -14,14 +14,15 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from engine.core.effects import Effect, FeedTranscriber
-from engine.core.events import Created, Event, MediaGap
-from engine.core.notes import Closed, EndReason, ModelUsed, Note, VoiceUsed
+from engine.core.effects import Effect
+from engine.core.events import Created, Event, MediaGap, VendorUsed
+from engine.core.notes import Closed, EndReason, Note
 from engine.errors import EngineError
 from engine.observe.journal import JournalHead, read_head, read_steps
 from engine.observe.latency import StageLatency, answer_ms, latencies, reaction_ms, waterfall
 from engine.observe.timeline import Timeline, ToolRun, Turn
 from engine.records.transcript import TranscriptFold
+from engine.records.usage import UsageFold, UsageRecord, VendorNames
 
 VoiceOsReason = Literal["agent_ended", "user_ended", "unknown"]
 UltravoxReason = Literal["unjoined", "hangup", "agent_hangup", "timeout", "connection_error", "system_error"]
@@ -42,8 +43,6 @@ END_REASONS: Mapping[EndReason, tuple[VoiceOsReason, UltravoxReason]] = {
 }
 """Our reasons in the words of VoiceOS and of Ultravox (F65)."""
 
-_BYTES_PER_SECOND = 8000
-
 
 @dataclass(frozen=True, slots=True)
 class CallFacts:
@@ -57,6 +56,8 @@ class CallFacts:
     configuration: Mapping[str, Any] = field(default_factory=dict)
     """The agent as used, defaults filled in (F70); JSON."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    vendors: VendorNames = field(default_factory=dict)
+    """Who may be asked."""
 
     def about(self) -> dict[str, Any]:
         """What of it a journal's head holds beside call and time."""
@@ -66,6 +67,7 @@ class CallFacts:
             "carrier": self.carrier,
             "configuration": dict(self.configuration),
             "metadata": dict(self.metadata),
+            "vendors": dict(self.vendors),
         }
 
     @classmethod
@@ -159,16 +161,6 @@ class LatencyRecord(_Part):
     p99: int
 
 
-class UsageRecord(_Part):
-    """What the call used, in the units that vendors bill."""
-
-    model_requests: int
-    input_tokens: int
-    output_tokens: int
-    voice_characters: int
-    transcriber_seconds: float
-
-
 class StreamRecord(_Part):
     """What the carrier's stream of the caller lost, by its own clock."""
 
@@ -213,8 +205,7 @@ class RecordFold:
         self.timeline = Timeline()
         self.transcript = TranscriptFold(self.timeline)
         self._direction = "inbound"
-        self._requests = self._input_tokens = self._output_tokens = self._characters = 0
-        self._fed = 0
+        self._usage = UsageFold(facts.vendors)
         self._gaps = self._missing_ms = 0
 
     def step(self, event: Event | None, effects: Sequence[Effect]) -> None:
@@ -224,22 +215,16 @@ class RecordFold:
         elif type(event) is MediaGap:
             self._gaps += 1
             self._missing_ms += event.duration
+        elif type(event) is VendorUsed:
+            self._usage.add(event)
         for effect in effects:
-            if type(effect) is FeedTranscriber:
-                self._fed += len(effect.payload)
-            elif isinstance(effect, Note):
+            if isinstance(effect, Note):
                 self.add(effect)
 
     def add(self, note: Note) -> None:
         """Take one note."""
         self.timeline.add(note)
         self.transcript.add(note)
-        if isinstance(note, ModelUsed):
-            self._requests += 1
-            self._input_tokens += note.input_tokens
-            self._output_tokens += note.output_tokens
-        elif isinstance(note, VoiceUsed):
-            self._characters += note.characters
 
     def record(self, files: Sequence[str] = ()) -> CallRecord:
         """The record as of now; ``files``: the names of those that lie beside it."""
@@ -270,13 +255,7 @@ class RecordFold:
             ],
             clocks=[ClockRecord(at=self._at(c.at), clock=c.clock) for c in line.clocks],
             tools=[self._tool(run) for run in line.tools.values()],
-            usage=UsageRecord(
-                model_requests=self._requests,
-                input_tokens=self._input_tokens,
-                output_tokens=self._output_tokens,
-                voice_characters=self._characters,
-                transcriber_seconds=self._fed / _BYTES_PER_SECOND,
-            ),
+            usage=self._usage.record(),
             stream=StreamRecord(gaps=self._gaps, missing_ms=self._missing_ms),
             configuration=dict(facts.configuration),
             metadata=dict(facts.metadata),

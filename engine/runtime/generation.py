@@ -14,6 +14,8 @@ from engine.core.events import (
     ModelText,
     ModelToolCall,
     Survived,
+    Usage,
+    VendorUsed,
 )
 from engine.providers.contracts import (
     AudioDelta,
@@ -33,7 +35,7 @@ class Generation:
     """Runs the requests of replies: one each, or two where a second model is asked beside a silent one.
 
     ``models`` are the vendors in the agent's order of preference; ``line`` takes their place where the
-    model hears and speaks itself.
+    model hears and speaks itself. ``charge`` is told of each request when it is over, however it ended.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Generation:
         models: Sequence[LanguageModel],
         tools: Sequence[ToolSpec],
         tell: Callable[[Event], None],
+        charge: Callable[[VendorUsed], None],
         tasks: Tasks,
         line: RealtimeLine | None = None,
     ) -> None:
@@ -48,6 +51,7 @@ class Generation:
         self._line = line
         self._tools = tools
         self._tell = tell
+        self._charge = charge
         self._tasks = tasks
         self._running: dict[tuple[int, int], asyncio.Task[None]] = {}
         """By reply and attempt."""
@@ -79,7 +83,7 @@ class Generation:
 
     async def _generate(self, asked: StartModel) -> None:
         """Pass on what the model streams. Cancelled, it passes nothing on any more."""
-        reply, attempt, finished = asked.reply, asked.attempt, False
+        reply, attempt, finished, usage = asked.reply, asked.attempt, False, Usage()
         try:
             async for delta in self._deltas(asked):
                 if isinstance(delta, TextDelta):
@@ -87,7 +91,7 @@ class Generation:
                 elif isinstance(delta, AudioDelta):
                     self._tell(ModelAudio(reply, attempt, delta.payload))
                 elif isinstance(delta, Finished):
-                    finished = True
+                    finished, usage = True, delta.usage
                     self._tell(ModelDone(reply, attempt, delta.reason, delta.usage))
                 elif isinstance(delta, Survived):
                     self._tell(delta)
@@ -99,5 +103,7 @@ class Generation:
             failure = as_provider_error(error, "model")
             self._tell(ModelFailed(reply, attempt, *failure.told))
         finally:
+            tokens = None if usage == Usage() else usage
+            self._charge(VendorUsed("model", asked.vendor, requests=1, tokens=tokens))
             if self._running.get((reply, attempt)) is asyncio.current_task():
                 del self._running[reply, attempt]

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from engine.agent.model import Agent
 from engine.agent.problems import closest
-from engine.agent.providers import ModelVendor
+from engine.agent.providers import ModelVendor, VendorGroup
 from engine.audio.vad import VoiceActivity, open_vad
+from engine.catalogue import MODEL, TRANSCRIBER, VOICE
 from engine.core.policy import Alternatives
 from engine.core.tools import HANG_UP, SEND_DIGITS, TRANSFER
 from engine.errors import EngineError
@@ -42,6 +43,8 @@ class Providers:
     other_voices: tuple[Voice, ...] = ()
     realtime: RealtimeModel | None = None
     """One that hears, thinks and speaks itself, instead of all of those."""
+    named: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    """Vendor and model of those that the agent named, by role."""
 
     @property
     def transcribers(self) -> tuple[Transcriber, ...]:
@@ -57,6 +60,13 @@ class Providers:
     def voices(self) -> tuple[Voice, ...]:
         """The voices, that of choice first."""
         return () if self.voice is None else (self.voice, *self.other_voices)
+
+    @property
+    def names(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        """Vendor and model of each, by role, in order; of one that a program passed, its class."""
+        roles = {TRANSCRIBER: self.transcribers, MODEL: self.models, VOICE: self.voices}
+        passed = {role: tuple((type(each).__name__, "") for each in made) for role, made in roles.items()}
+        return {**passed, **self.named}
 
     @property
     def alternatives(self) -> Alternatives:
@@ -90,7 +100,10 @@ def build(
     settings = VendorSettings.load() if settings is None else settings
     if agent.mode == "realtime" and not (transcriber or model or voice):
         realtime = make_realtime(agent.realtime, agent.language, settings)
-        return Providers(None, None, None, detector, confirms, realtime=realtime)
+        speaks = _name(agent.realtime)
+        writes = (agent.realtime.vendor, agent.realtime.transcription_model)
+        named = {TRANSCRIBER: (writes,), MODEL: (speaks,), VOICE: (speaks,)}
+        return Providers(None, None, None, detector, confirms, realtime=realtime, named=named)
     models = (
         [model]
         if model
@@ -120,7 +133,16 @@ def build(
         other_transcribers=tuple(filter(None, heard_by[1:])),
         other_models=tuple(models[1:]),
         other_voices=tuple(voices[1:]),
+        named={
+            group.role: tuple(_name(each) for each in (group, *group.alternatives))
+            for group, given in ((agent.transcriber, transcriber), (agent.model, model), (agent.voice, voice))
+            if given is None
+        },
     )
+
+
+def _name(group: VendorGroup) -> tuple[str, str]:
+    return group.vendor, group.model or group.listed.models[0].name
 
 
 def load_tools(

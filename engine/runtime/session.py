@@ -29,6 +29,7 @@ from engine.core.events import (
     MediaGap,
     StreamLost,
     StreamOpened,
+    VendorUsed,
     WriteStalled,
 )
 from engine.core.notes import Closed, Ending, EndReason, Note
@@ -101,12 +102,14 @@ class Session:
         self._freed = asyncio.Event()
         self._when_freed: list[Callable[[], object]] = []
         self._freeing: asyncio.Task[None] | None = None
-        self._transcription = Transcription(equipment.transcribers, self.dispatch, self._tasks)
+        self._transcription = Transcription(equipment.transcribers, self.dispatch, self._charge, self._tasks)
         self._line = equipment.line
         self._generation = Generation(
-            equipment.models, equipment.tools, self.dispatch, self._tasks, equipment.line
+            equipment.models, equipment.tools, self.dispatch, self._charge, self._tasks, equipment.line
         )
-        self._synthesis = Synthesis(equipment.voices, equipment.voice_cache, self.dispatch, self._tasks)
+        self._synthesis = Synthesis(
+            equipment.voices, equipment.voice_cache, self.dispatch, self._charge, self._tasks
+        )
         self._tools = ToolRuns(equipment.tools, equipment.functions, self.dispatch, self._tasks)
         self._perform: dict[type, Callable[[Any], None]] = self._performers()
 
@@ -206,6 +209,10 @@ class Session:
 
     def _stalled(self, waited: int) -> None:
         self.dispatch(WriteStalled(waited))
+
+    def _charge(self, used: VendorUsed) -> None:
+        """A vendor was asked for something: written down at once, as some is told after the call's end."""
+        self._tell(self.now, used, ())
 
     # --- one step ---------------------------------------------------------------------------------------
 

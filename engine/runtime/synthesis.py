@@ -8,7 +8,16 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 
 from engine.core.effects import Speak
-from engine.core.events import Event, SpokenWord, Survived, VoiceAudio, VoiceDone, VoiceFailed, VoiceWords
+from engine.core.events import (
+    Event,
+    SpokenWord,
+    Survived,
+    VendorUsed,
+    VoiceAudio,
+    VoiceDone,
+    VoiceFailed,
+    VoiceWords,
+)
 from engine.providers.contracts import ProviderError, Voice, VoiceEvent, VoiceStream
 from engine.runtime.failures import as_provider_error
 from engine.runtime.tasks import Tasks
@@ -32,16 +41,23 @@ class Synthesis:
 
     Towards the stream a reply has a number of its own, and a new one after it was cancelled: so what comes
     late of a first attempt is never taken for the second. ``voices`` are the vendors in the agent's order of
-    preference; only the first one's speech is kept for other calls.
+    preference; only the first one's speech is kept for other calls. ``charge`` is told of each piece that a
+    vendor was given.
     """
 
     def __init__(
-        self, voices: Sequence[Voice], cache: VoiceCache, tell: Callable[[Event], None], tasks: Tasks
+        self,
+        voices: Sequence[Voice],
+        cache: VoiceCache,
+        tell: Callable[[Event], None],
+        charge: Callable[[VendorUsed], None],
+        tasks: Tasks,
     ) -> None:
         self._voices = voices
         self._vendor = 0
         self._cache = cache
         self._tell = tell
+        self._charge = charge
         self._tasks = tasks
         self._stream: VoiceStream | None = None
         self._speaking: asyncio.Task[None] | None = None
@@ -72,7 +88,7 @@ class Synthesis:
         self._number_of = {asked.reply: number}  # one reply speaks at a time
         self._pieces[number, asked.piece] = _Piece(asked)
         if self._stream is not None:
-            self._stream.say(number, asked.piece, asked.text)
+            self._say(self._stream, number, asked)
         else:
             self.open()
 
@@ -88,6 +104,10 @@ class Synthesis:
         """End the stream, if there is one or one is being opened."""
         self._pieces.clear()
         self._drop_stream()
+
+    def _say(self, stream: VoiceStream, number: int, asked: Speak) -> None:
+        stream.say(number, asked.piece, asked.text)
+        self._charge(VendorUsed("voice", asked.vendor, characters=len(asked.text)))
 
     def _speak_again(self, asked: Speak, speech: Speech) -> None:
         self._tell(VoiceAudio(asked.reply, asked.piece, speech.audio))
@@ -117,8 +137,8 @@ class Synthesis:
             try:
                 stream = await self._voices[self._vendor].open()
                 self._stream = stream
-                for key, piece in self._pieces.items():
-                    stream.say(*key, piece.asked.text)
+                for (number, _), piece in self._pieces.items():
+                    self._say(stream, number, piece.asked)
                 async for event in stream:
                     self._hear(event)
                 error = ProviderError("the voice ended its stream")

@@ -9,13 +9,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from engine.audio.mulaw import BYTES_PER_MS
-from engine.core.events import Event, FinalWords, TranscriberFailed, TranscriberReady
+from engine.core.events import Event, FinalWords, TranscriberFailed, TranscriberReady, VendorUsed
 from engine.providers.contracts import ProviderError, Transcriber, TranscriberEvent, TranscriberStream
 from engine.runtime.failures import as_provider_error
 from engine.runtime.tasks import Tasks
 
 KEPT_MS = 15_000
 """Caller audio kept for the next stream: longer than a reconnect, and caught up with in a second."""
+
+
+CHARGED_EVERY_MS = 10_000
+"""Audio after which it is put on the books: so much of it a crash may leave out."""
 
 
 class _MediaTimes:
@@ -49,14 +53,20 @@ class Transcription:
     Audio that no final words cover yet is kept, the last `KEPT_MS` of it, and given to a stream as soon as
     that is open: so is what came while it was being opened, and what a broken stream took with it. What a
     stream says after its successor was asked for is not heard any more. ``transcribers`` are the vendors in
-    the agent's order of preference; with none the call hears no words.
+    the agent's order of preference; with none the call hears no words. ``charge`` is told how much audio each
+    vendor was given, what it was given once more included.
     """
 
     def __init__(
-        self, transcribers: Sequence[Transcriber], tell: Callable[[Event], None], tasks: Tasks
+        self,
+        transcribers: Sequence[Transcriber],
+        tell: Callable[[Event], None],
+        charge: Callable[[VendorUsed], None],
+        tasks: Tasks,
     ) -> None:
         self._transcribers = transcribers
         self._tell = tell
+        self._charge = charge
         self._tasks = tasks
         self._kept: deque[tuple[int, bytes]] = deque()
         self._kept_bytes = 0
@@ -64,6 +74,9 @@ class Transcription:
         self._times = _MediaTimes()
         self._listening: asyncio.Task[None] | None = None
         self._flush_owed = False
+        self._vendor = 0
+        self._unpaid = 0
+        """Bytes that the stream was given and that are not on the books."""
 
     def open(self, vendor: int = 0) -> None:
         """Open a stream of a vendor, instead of the one there is."""
@@ -71,6 +84,7 @@ class Transcription:
         if not self._transcribers:
             self._tell(TranscriberReady())
         else:
+            self._vendor = vendor
             self._listening = self._tasks.start(self._listen(self._transcribers[vendor]), "transcriber")
 
     def feed(self, payload: bytes, at: int) -> None:
@@ -82,8 +96,7 @@ class Transcription:
         while self._kept_bytes > KEPT_MS * BYTES_PER_MS:
             self._kept_bytes -= len(self._kept.popleft()[1])
         if self._stream is not None:
-            self._times.fed(payload, at)
-            self._stream.feed(payload)
+            self._give(self._stream, payload, at)
 
     def flush(self) -> None:
         """Ask for final words on all that was fed."""
@@ -97,6 +110,7 @@ class Transcription:
     def close(self) -> None:
         """End the stream, if there is one or one is being opened."""
         self._stream = None
+        self._settle()
         if self._listening is not None:
             self._listening.cancel()
             self._listening = None
@@ -114,6 +128,7 @@ class Transcription:
             except Exception as error:
                 failure = as_provider_error(error, "transcriber")
             self._stream = self._listening = None
+            self._settle()
             self._tell(TranscriberFailed(*failure.told))
         finally:
             if stream is not None:
@@ -124,10 +139,23 @@ class Transcription:
         self._stream = stream
         self._times = _MediaTimes()
         for at, payload in self._kept:
-            self._times.fed(payload, at)
-            stream.feed(payload)
+            self._give(stream, payload, at)
         if self._flush_owed:
             stream.flush()
+
+    def _give(self, stream: TranscriberStream, payload: bytes, at: int) -> None:
+        self._times.fed(payload, at)
+        stream.feed(payload)
+        self._unpaid += len(payload)
+        if self._unpaid >= CHARGED_EVERY_MS * BYTES_PER_MS:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Put on the books what the stream was given."""
+        if self._unpaid:
+            used = VendorUsed("transcriber", self._vendor, audio_ms=self._unpaid // BYTES_PER_MS)
+            self._unpaid = 0
+            self._charge(used)
 
     def _hear(self, event: TranscriberEvent) -> None:
         if isinstance(event, FinalWords):

@@ -24,7 +24,7 @@ from engine.agent.vendor_checks import model_of
 from engine.catalogue import MULTI, Model
 from engine.errors import EngineError
 from engine.providers.contracts import LanguageModel, RealtimeModel, Transcriber, Voice
-from engine.settings import VendorSettings
+from engine.settings import VendorSettings, key_problem
 
 
 def make_transcriber(
@@ -237,4 +237,6 @@ def _environment(variable: str) -> str:
     value = os.environ.get(variable, "").strip()
     if not value:
         raise EngineError(f"{variable} is not set, and model.key_variable names it")
+    if problem := key_problem(value):
+        raise EngineError(f"{variable} {problem}")
     return value

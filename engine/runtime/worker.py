@@ -217,6 +217,7 @@ class Worker:
                 caller.carrier or None,
                 configuration=effective(agent),
                 metadata=agent.metadata,
+                vendors=outfit.providers.names,
             )
             folder = CallFolder(self.settings.calls, facts, policy, recording=agent.record.audio)
             session.add_listener(folder.on_step)

@@ -48,6 +48,7 @@ from engine.core.events import (
     TurnVote,
     Urgency,
     UserText,
+    VendorUsed,
     VoiceAudio,
     VoiceDone,
     VoiceFailed,
@@ -63,6 +64,7 @@ from engine.testing.random_policies import TEXTS, random_policy
 from engine.testing.steps import CallLike, LawBroken, LogEntry, replay
 
 ARGUMENTS = ("{}", "", "[]", "null", "{", '{"target": "+15550100"}', '{"digits": "1w2#"}', '{"a": 1}')
+ROLES = ("transcriber", "model", "voice")
 OUTCOMES = ("ok", "busy", "no-answer", "failed", "unavailable", "", "?")
 WAITS = (0, 0, 1, 7, 20, 20, 20, 40, 100, 160, 200, 400, 700, 1_000, 2_500, 8_000, 31_000, 400_000)
 PAUSES = (None, None, 0, 300, 20_000)
@@ -221,9 +223,11 @@ class RandomEvents:
         ))  # fmt: skip
 
     def _fault(self) -> Event:
-        if self._rng.random() < 0.2:
-            return Survived(self._rng.choice(("transcriber", "model", "voice")), "malformed")
-        return TranscriberFailed("broken", self._rng.random() < 0.5, self._rng.choice(PAUSES))
+        rng = self._rng
+        return rng.choice((
+            TranscriberFailed("broken", rng.random() < 0.5, rng.choice(PAUSES)),
+            Survived(rng.choice(ROLES), "malformed"), VendorUsed(rng.choice(ROLES), requests=1),
+        ))  # fmt: skip
 
 
 def random_steps(rng: random.Random, events: RandomEvents) -> Iterator[tuple[int, Event]]:

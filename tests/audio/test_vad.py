@@ -1,4 +1,3 @@
-import sys
 from collections.abc import Callable
 
 import pytest
@@ -7,7 +6,6 @@ from engine.audio import mulaw
 from engine.audio.level import level_dbfs
 from engine.audio.silero import WINDOW, SileroModel, SileroState
 from engine.audio.vad import LevelGate, VoiceActivity, WebRtcGate, open_vad
-from engine.errors import MissingExtra
 from engine.providers.silero_model import find_model
 from tests.audio.sounds import Recording, frames, noisy
 
@@ -44,7 +42,6 @@ def test_level_gate_on_real_calls(recordings: list[Recording]) -> None:
 
 
 def test_webrtc_gate_on_real_calls(recordings: list[Recording]) -> None:
-    pytest.importorskip("webrtcvad")
     miss, false_alarm = miss_and_false_alarm(recordings, lambda audio: verdicts(WebRtcGate(), audio), 20)
     assert miss < 0.07 and false_alarm < 0.07
 
@@ -66,8 +63,6 @@ def test_silero_on_real_calls(recordings: list[Recording]) -> None:
 
 @pytest.mark.parametrize("gate", [LevelGate, WebRtcGate])
 def test_steady_noise_is_soon_background(gate: Callable[[], VoiceActivity]) -> None:
-    if gate is WebRtcGate:
-        pytest.importorskip("webrtcvad")
     heard = verdicts(gate(), mulaw.encode(noisy(bytes(16000 * 10), dbfs=-35)))
     assert all(voice < 0.5 for voice in heard[400:])
 
@@ -75,8 +70,6 @@ def test_steady_noise_is_soon_background(gate: Callable[[], VoiceActivity]) -> N
 @pytest.mark.parametrize("name", ["level", "webrtc"])
 @pytest.mark.parametrize("sizes", [(7,), (80,), (161, 3, 500), (480,)])
 def test_any_length_is_taken(name: str, sizes: tuple[int, ...], recordings: list[Recording]) -> None:
-    if name == "webrtc":
-        pytest.importorskip("webrtcvad")
     audio = next(r.audio for r in recordings if r.file.startswith("words/"))
     vad = open_vad(name)
     at, turn, voices = 0, 0, []
@@ -91,7 +84,6 @@ def test_any_length_is_taken(name: str, sizes: tuple[int, ...], recordings: list
 
 
 def test_webrtc_verdicts_do_not_depend_on_how_the_audio_was_cut(recordings: list[Recording]) -> None:
-    pytest.importorskip("webrtcvad")
     audio = next(r.audio for r in recordings if r.file.startswith("words/"))[: 160 * 90]
     in_tens = WebRtcGate()
     by_tens = [in_tens.feed(part)[1] for part in frames(audio, 80)][1::2]
@@ -103,10 +95,3 @@ def test_unknown_detector_and_mode_are_refused() -> None:
         open_vad("silent")
     with pytest.raises(ValueError, match="0 to 3"):
         WebRtcGate(mode=4)
-
-
-def test_missing_library_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "webrtcvad", None)
-    with pytest.raises(MissingExtra) as missing:
-        open_vad("webrtc")
-    assert (missing.value.library, missing.value.extra) == ("webrtcvad", "local")

@@ -135,6 +135,20 @@ def test_one_that_always_breaks_off_is_heard_up_to_its_last_whole_sentence(fault
     assert world.heard_text == "It is late now." and len(asked(world)) == 2
 
 
+@pytest.mark.parametrize("text", ["", "Cer"])
+def test_a_reply_that_is_cut_before_it_has_said_anything_has_failed(text: str) -> None:
+    world = World(RULES, caller=one_turn(20_000), model=ScriptedModel(faults=[Silent()]))
+    world.at(TURN_ENDS + 40, ModelText(1, 1, text)).at(TURN_ENDS + 50, ModelDone(1, 1, "length")).run()
+    assert faults(world) == [(TURN_ENDS + 50, "model")] and world.heard_text == SORRY
+
+
+def test_a_reply_that_is_cut_in_its_second_sentence_ends_with_the_first() -> None:
+    world = World(RULES, caller=one_turn(20_000), model=ScriptedModel(faults=[Silent()]))
+    world.at(TURN_ENDS + 40, ModelText(1, 1, "It is late. The shop will be clo"))
+    world.at(TURN_ENDS + 50, ModelDone(1, 1, "length")).run()
+    assert faults(world) == [] and world.heard_text == "It is late."
+
+
 def test_a_stream_that_is_open_and_says_nothing_speakable_has_failed() -> None:
     world = World(RULES, caller=one_turn(60_000), model=ScriptedModel(["Here."], faults=[Silent()]))
     for at in range(2_500, 30_000, 400):

@@ -90,6 +90,8 @@ def test_markup_comes_off(text: str, expected: str) -> None:
         ("The shop will be clo", ["The shop will be"]),
         ("Hel", []),
         ("It is late.", ["It is late."]),
+        ("已经很晚了。商店要关门了，老板", ["已经很晚了。", "商店要关门了。"]),
+        ("已经很晚了", ["已经很晚了"]),
     ],
 )
 def test_a_truncated_text_ends_cleanly(text: str, expected: list[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from fixtures.deepgram import Deepgram
 from fixtures.elevenlabs import ElevenLabs
 from fixtures.openai import OpenAI
 from fixtures.openai_forms import Reply, ToolCall
+from fixtures.playht import PlayHT
 from tests.stand_ins import LOUD
 
 
@@ -87,25 +90,33 @@ def tool_results(body: dict[str, Any]) -> list[str]:
     return [message["content"] for message in body["messages"] if message["role"] == "tool"]
 
 
+KEYS = ("deepgram-secret", "sk-secret-0123456789", "elevenlabs-secret", "playht-secret")
+
+
+def known(monkeypatch: pytest.MonkeyPatch, **vendors: Any) -> None:
+    """The stand-ins in the environment, each with its key."""
+    for name, vendor in vendors.items():
+        monkeypatch.setenv(f"{name}_API_KEY", vendor.api_key)
+        monkeypatch.setenv(f"{name}_BASE_URL", vendor.url)
+
+
+def holds_a_key(folder: Path) -> list[str]:
+    """The files of a call in which a key stands."""
+    return [file.name for file in folder.iterdir() if any(key.encode() in file.read_bytes() for key in KEYS)]
+
+
 async def test_a_whole_call_over_real_sockets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("openai")
 
     async def answer(body: dict[str, Any]) -> Reply:
         return TALK[min(len(tool_results(body)), 2)]
 
-    keys = ("deepgram-secret", "sk-secret-0123456789", "elevenlabs-secret")
     async with (
-        Deepgram(sayings=["Where is my order, Zoe?"], api_key=keys[0]) as deepgram,
-        OpenAI(keys[1], answer=answer) as openai,
-        ElevenLabs(keys[2]) as elevenlabs,
+        Deepgram(sayings=["Where is my order, Zoe?"], api_key=KEYS[0]) as deepgram,
+        OpenAI(KEYS[1], answer=answer) as openai,
+        ElevenLabs(KEYS[2]) as elevenlabs,
     ):
-        for name, vendor, key in (
-            ("DEEPGRAM", deepgram, keys[0]),
-            ("OPENAI", openai, keys[1]),
-            ("ELEVENLABS", elevenlabs, keys[2]),
-        ):
-            monkeypatch.setenv(f"{name}_API_KEY", key)
-            monkeypatch.setenv(f"{name}_BASE_URL", vendor.url)
+        known(monkeypatch, DEEPGRAM=deepgram, OPENAI=openai, ELEVENLABS=elevenlabs)
         script = [AfterAgent(LOUD * 40, pause=200), HangUp()]
         call = await hold_call(Agent.model_validate(AGENT), script, tmp_path / "calls", limit=15)
     record = orjson.loads((call.folder / "record.json").read_bytes())
@@ -120,5 +131,89 @@ async def test_a_whole_call_over_real_sockets(tmp_path: Path, monkeypatch: pytes
     assert openai.requests[0].body["max_tokens"] == 50
     assert deepgram.connections[0].values("keyterm") == ["Zoe"]
     assert elevenlabs.connections[0].texts() == ["Hi! ", "Bye. "]
-    for file in call.folder.iterdir():
-        assert not any(key.encode() in file.read_bytes() for key in keys), f"{file.name} holds a key"
+    assert not holds_a_key(call.folder)
+
+
+LATE = "Your order left us this morning. It should be with you on Friday, and if it is not, please call."
+"""More than sixteen words, of which the sixteenth is in the middle of a clause."""
+
+
+@pytest.mark.parametrize(
+    ("hears", "thinks", "speaks"),
+    [("deepgram-flux", "openai-responses", "playht"), ("deepgram", "openai", "openai")],
+)
+async def test_a_reply_is_cut_at_its_token_limit_and_ends_cleanly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hears: str, thinks: str, speaks: str
+) -> None:
+    pytest.importorskip("openai")
+
+    async def answer(body: dict[str, Any]) -> Reply:
+        return Reply(LATE)
+
+    fields = AGENT | {
+        "transcriber": {"vendor": hears},
+        "model": {"vendor": thinks, "max_tokens": 16},
+        "voice": {"vendor": speaks, "speed": 2.0},
+        "tools": [],
+    }
+    async with (
+        Deepgram(sayings=["Where is it?"]) as deepgram,
+        OpenAI(answer=answer) as openai,
+        PlayHT() as play,
+    ):
+        known(monkeypatch, DEEPGRAM=deepgram, OPENAI=openai, PLAYHT=play)
+        monkeypatch.setenv("PLAYHT_USER_ID", play.user_id)
+        script = [AfterAgent(LOUD * 40, pause=200), HangUp(pause=400)]
+        call = await hold_call(Agent.model_validate(fields), script, tmp_path / "calls", limit=15)
+    transcript = orjson.loads((call.folder / "transcript.json").read_bytes())
+    cut = "Your order left us this morning. It should be with you on Friday."
+    assert [line["text"] for line in transcript] == ["Hi!", "Where is it?", cut]
+    asked = [request for request in openai.requests if not request.path.endswith("/speech")]
+    assert {request.body.get("max_tokens") or request.body["max_output_tokens"] for request in asked} == {16}
+    texts = [request.body["text"] for request in play.requests]
+    texts += [request.body["input"] for request in openai.requests if request not in asked]
+    assert " ".join(texts) == f"Hi! {cut}"
+
+
+REFUSED: list[dict[str, Any]] = [
+    {"transcriber": {"vendor": "deepgram", "alternatives": [{"vendor": "deepgram-flux"}]}},
+    {
+        "opening": {"prompt": "Greet."},
+        "model": {"vendor": "openai", "failures": 1, "alternatives": [{"vendor": "openai-responses"}]},
+    },
+    {"voice": {"vendor": "elevenlabs", "alternatives": [{"vendor": "playht"}, {"vendor": "openai"}]}},
+]
+
+
+async def test_keys_that_are_refused_are_shown_nowhere(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("openai")
+    caplog.set_level(logging.DEBUG)
+    base = AGENT | {"transcriber": {"vendor": "none"}, "voice": {"vendor": "espeak"}, "tools": []}
+    agents = [Agent.model_validate(base | fields) for fields in REFUSED]
+    async with Deepgram() as deepgram, OpenAI() as openai, ElevenLabs() as eleven, PlayHT() as play:
+        vendors = {"DEEPGRAM": deepgram, "OPENAI": openai, "ELEVENLABS": eleven, "PLAYHT": play}
+        known(monkeypatch, **vendors)
+        for (name, _), key in zip(vendors.items(), KEYS, strict=True):
+            monkeypatch.setenv(f"{name}_API_KEY", key)
+        monkeypatch.setenv("PLAYHT_USER_ID", "me")
+        calls = await asyncio.gather(
+            *(hold_call(agent, [HangUp()], tmp_path / "calls", limit=10) for agent in agents)
+        )
+    reasons = []
+    for call in calls:
+        assert call.reason is EndReason.PROVIDER_ERROR
+        assert not holds_a_key(call.folder)
+        record = orjson.loads((call.folder / "record.json").read_bytes())
+        assert record["error_count"] == len(record["faults"])
+        reasons += [fault["reason"] for fault in record["faults"]]
+    told = " ".join(reasons)
+    for setting in ("DEEPGRAM_API_KEY", "OPENAI_API_KEY", "ELEVENLABS_API_KEY", "PLAYHT_API_KEY"):
+        assert setting in told
+    shown = capsys.readouterr()
+    everything = f"{caplog.text} {shown.out} {shown.err} {agents!r} {calls!r}"
+    assert not [key for key in KEYS if key in everything]

@@ -29,6 +29,11 @@ FACTS = CallFacts(
     carrier="twilio",
     configuration={"prompt": "Take drink orders.", "turns": {"endpoint_delay": 0.6}},
     metadata={"campaign": "spring"},
+    vendors={
+        "transcriber": [["deepgram", "nova-3"]],
+        "model": [["openai", "gpt-4o"]],
+        "voice": [["espeak", ""]],
+    },
 )
 POLICY = Policy(prompt="Take drink orders.", language="en")
 
@@ -83,8 +88,8 @@ class SampleCall:
         for stage, at in stages.items():
             self.step(at, None, nt.ReplyStage(at, reply, stage))
         self.step(stages["voice_asked"], None, nt.ReplyText(stages["voice_asked"], reply, text))
-        self.step(stages["voice_asked"], None, nt.VoiceUsed(stages["voice_asked"], len(text)))
-        self.step(stages["first_text"], None, nt.ModelUsed(stages["first_text"], reply, 120, 20))
+        self.step(stages["voice_asked"], ev.VendorUsed("voice", characters=len(text)))
+        self.step(stages["first_text"], ev.VendorUsed("model", requests=1, tokens=ev.Usage(120, 20, 100)))
 
     def turn(self, text: str, spoke_until: int, ended: int, why: str) -> None:
         at = ended - 300
@@ -179,6 +184,7 @@ def sample_steps() -> list[Step]:
     call.agent(5, "answer", "Thank you. Goodbye!", 27_930, 29_200)
     call.step(29_200, None, nt.Ending(29_200, nt.EndReason.AGENT_HUNG_UP, "goodbye"), out.HangUp())
     call.frames(29_300)
+    call.step(29_300, ev.VendorUsed("transcriber", audio_ms=28_900))
     call.step(
         29_400, ev.CarrierDone("hang_up"), nt.Closed(29_400, nt.EndReason.AGENT_HUNG_UP), out.CloseStream()
     )

@@ -53,7 +53,8 @@ class SmallShell:
             match effect:
                 case out.StartModel(reply, attempt, _):
                     text = ev.ModelText(reply, attempt, next(self._answers))
-                    self._later(now + 150, text, ev.ModelDone(reply, attempt, "stop", ev.Usage(50, 9)))
+                    done = ev.ModelDone(reply, attempt, "stop", ev.Usage(50, 9))
+                    self._later(now + 150, text, done, ev.VendorUsed("model", requests=1, tokens=done.usage))
                 case out.Speak(reply, piece, _, text):
                     audio = ev.VoiceAudio(reply, piece, b"\x10" * (len(text) * 480))
                     self._later(now + 80, audio, ev.VoiceDone(reply, piece))

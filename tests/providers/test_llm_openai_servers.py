@@ -14,7 +14,7 @@ import openai
 from engine.core.events import Usage
 from engine.providers.contracts import ProviderError, ToolCallDelta
 from engine.providers.llm.openai_chat import OpenAIChatModel
-from engine.providers.llm.openai_events import LONGEST_EVENT, JsonEvents
+from engine.providers.llm.openai_events import LONGEST_EVENT, MALFORMED, JsonEvents
 from engine.providers.llm.openai_options import takes_temperature, token_limit
 from fixtures.openai import GREETING, OpenAI, Reply
 from fixtures.openai_forms import MODELS, ToolCall

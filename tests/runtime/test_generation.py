@@ -9,7 +9,16 @@ import pytest
 
 from engine.core.conversation import Message
 from engine.core.effects import StartModel
-from engine.core.events import Event, ModelDone, ModelFailed, ModelText, ModelToolCall, Survived, Usage
+from engine.core.events import (
+    Event,
+    ModelDone,
+    ModelFailed,
+    ModelText,
+    ModelToolCall,
+    Survived,
+    Usage,
+    VendorUsed,
+)
 from engine.providers.contracts import Finished, ProviderError, TextDelta, ToolCallDelta, ToolSpec
 from engine.runtime.generation import Generation
 from engine.runtime.tasks import Tasks
@@ -39,9 +48,12 @@ class Bench:
     def __init__(self) -> None:
         self.model = Model()
         self.told: asyncio.Queue[Event] = asyncio.Queue()
+        self.used: list[VendorUsed] = []
         self.tasks = Tasks()
         self.tool = ToolSpec("look", "")
-        self.generation = Generation([self.model], [self.tool], self.told.put_nowait, self.tasks)
+        self.generation = Generation(
+            [self.model], [self.tool], self.told.put_nowait, self.used.append, self.tasks
+        )
 
     async def give(self, *deltas: object) -> list[Event]:
         for delta in deltas:
@@ -104,3 +116,22 @@ async def test_a_refusal_a_bug_and_a_stream_that_stops_are_failures(bench: Bench
     bench.generation.start(StartModel(1, 2, ()))
     failed = await bench.give(None)
     assert failed == [ModelFailed(1, 2, "the model stopped in the middle of its reply", True)]
+
+
+async def test_every_request_is_on_the_books_when_it_is_over(bench: Bench) -> None:
+    bench.generation.start(StartModel(1, 0, ()))
+    await bench.give(TextDelta("a"))
+    assert bench.used == []
+    await bench.give(Finished("stop", Usage(50, 7, 40)))
+    bench.model.deltas.put_nowait(None)
+    bench.generation.start(StartModel(2, 0, (), vendor=0))
+    await bench.give(ProviderError("busy"))
+    bench.generation.start(StartModel(3, 0, ()))
+    await bench.give(TextDelta("a"))
+    bench.generation.cancel(3)
+    await bench.tasks.wait()
+    assert bench.used == [
+        VendorUsed("model", requests=1, tokens=Usage(50, 7, 40)),
+        VendorUsed("model", requests=1),
+        VendorUsed("model", requests=1),
+    ]

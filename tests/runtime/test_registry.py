@@ -19,6 +19,7 @@ from engine.providers.stt import pocketsphinx
 from engine.providers.tts import espeak
 from engine.runtime import registry
 from engine.runtime.registry import build, load_tools, tool_specs
+from engine.settings import VendorSettings
 
 
 class Own:
@@ -64,7 +65,6 @@ def test_each_call_gets_its_own_detector() -> None:
 
 
 def test_silero_confirms_what_webrtc_notices(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("webrtcvad")
     monkeypatch.setattr(registry, "find_model", lambda: Path("silero_vad.onnx"))
     wanted = agent(turns={"voice_activity": "silero"})
     built = build(wanted, transcriber=Own(), model=Own(), voice=Own())
@@ -76,9 +76,11 @@ def test_silero_confirms_what_webrtc_notices(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_missing_library_is_told_before_the_first_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "webrtcvad", None)
+    pytest.importorskip("openai")
+    monkeypatch.setitem(sys.modules, "soxr", None)
+    known = VendorSettings(openai_api_key="sk-x")
     with pytest.raises(MissingExtra, match=r"engine\[local\]"):
-        build(agent(turns={"voice_activity": "webrtc"}), transcriber=Own(), model=Own(), voice=Own())
+        build(agent(voice={"vendor": "openai"}), transcriber=Own(), model=Own(), settings=known)
 
 
 def test_settings_that_only_the_vendor_knows_are_refused_by_name() -> None:
@@ -107,7 +109,6 @@ def test_a_playbook_must_be_there_and_have_its_tools() -> None:
 def test_shipped_agents_can_be_built(name: str) -> None:
     pytest.importorskip("pocketsphinx")
     pytest.importorskip("espeakng_loader")
-    pytest.importorskip("webrtcvad")
     shipped = load_agent(name)
     built = build(shipped)
     assert built.transcriber is not None

@@ -8,7 +8,16 @@ from collections.abc import AsyncIterator
 import pytest
 
 from engine.core.effects import Speak
-from engine.core.events import Event, SpokenWord, Survived, VoiceAudio, VoiceDone, VoiceFailed, VoiceWords
+from engine.core.events import (
+    Event,
+    SpokenWord,
+    Survived,
+    VendorUsed,
+    VoiceAudio,
+    VoiceDone,
+    VoiceFailed,
+    VoiceWords,
+)
 from engine.providers.contracts import ProviderError
 from engine.runtime.synthesis import Synthesis
 from engine.runtime.tasks import Tasks
@@ -51,7 +60,10 @@ class Bench:
         self.cache = cache or VoiceCache()
         self.told: asyncio.Queue[Event] = asyncio.Queue()
         self.tasks = Tasks()
-        self.synthesis = Synthesis([self.vendor], self.cache, self.told.put_nowait, self.tasks)
+        self.used: list[VendorUsed] = []
+        self.synthesis = Synthesis(
+            [self.vendor], self.cache, self.told.put_nowait, self.used.append, self.tasks
+        )
 
     async def stream(self) -> Stream:
         """The next stream that is opened, once it was asked for something."""
@@ -188,3 +200,19 @@ def test_the_cache_forgets_what_was_used_longest_ago() -> None:
     assert [cache.get(text) is not None for text in "acd"] == [True, True, True]
     cache.put("huge", Speech(b"h" * 11))
     assert cache.get("huge") is None
+
+
+async def test_a_piece_is_on_the_books_when_a_vendor_was_given_it(bench: Bench) -> None:
+    bench.synthesis.speak(Speak(1, 0, 0, "hello", keep=True))
+    assert bench.used == []
+    (await bench.stream()).speak(0, b"H")
+    await bench.heard(3)
+    bench.synthesis.speak(Speak(2, 0, 0, "how are you"))
+    assert bench.used == [VendorUsed("voice", characters=5), VendorUsed("voice", characters=11)]
+    other = Bench(bench.cache)
+    other.synthesis.speak(Speak(1, 0, 0, "hello", keep=True))
+    assert other.used == []
+    refused = Bench(refusals=1)
+    refused.synthesis.speak(Speak(7, 0, 0, "a"))
+    await refused.heard(1)
+    assert refused.used == []

@@ -7,10 +7,17 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from engine.core.events import Event, FinalWords, InterimWords, TranscriberFailed, TranscriberReady
+from engine.core.events import (
+    Event,
+    FinalWords,
+    InterimWords,
+    TranscriberFailed,
+    TranscriberReady,
+    VendorUsed,
+)
 from engine.providers.contracts import ProviderError
 from engine.runtime.tasks import Tasks
-from engine.runtime.transcription import KEPT_MS, Transcription
+from engine.runtime.transcription import CHARGED_EVERY_MS, KEPT_MS, Transcription
 from tests.stand_ins import Opens, Queued
 
 
@@ -49,9 +56,10 @@ class Bench:
     def __init__(self, vendor: Vendor | None) -> None:
         self.vendor = vendor
         self.told: asyncio.Queue[Event] = asyncio.Queue()
+        self.used: list[VendorUsed] = []
         self.tasks = Tasks()
         self.transcription = Transcription(
-            [] if vendor is None else [vendor], self.told.put_nowait, self.tasks
+            [] if vendor is None else [vendor], self.told.put_nowait, self.used.append, self.tasks
         )
 
     async def opened(self) -> Stream:
@@ -183,3 +191,28 @@ async def test_without_a_transcriber_a_sound_has_no_words() -> None:
     bench.transcription.feed(frame(0), 0)
     bench.transcription.flush()
     assert [bench.told.get_nowait() for _ in range(2)] == [TranscriberReady(), FinalWords("")]
+
+
+async def test_audio_is_on_the_books_as_often_as_it_was_given(bench: Bench) -> None:
+    first = await bench.opened()
+    for number in range(3):
+        bench.transcription.feed(frame(number), number * 20)
+    assert bench.used == []
+    first.events.put_nowait(ProviderError("gone"))
+    await bench.told.get()
+    bench.transcription.feed(frame(3), 60)
+    assert bench.used == [VendorUsed("transcriber", audio_ms=60)]
+    second = await bench.opened()
+    assert len(second.fed) == 640
+    bench.transcription.close()
+    bench.transcription.close()
+    assert bench.used[1:] == [VendorUsed("transcriber", audio_ms=80)]
+
+
+async def test_a_long_stream_is_put_on_the_books_now_and_then(bench: Bench) -> None:
+    await bench.opened()
+    for number in range(CHARGED_EVERY_MS // 20 + 5):
+        bench.transcription.feed(frame(number), number * 20)
+    assert bench.used == [VendorUsed("transcriber", audio_ms=CHARGED_EVERY_MS)]
+    bench.transcription.close()
+    assert bench.used[1:] == [VendorUsed("transcriber", audio_ms=100)]

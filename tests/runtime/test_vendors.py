@@ -11,14 +11,11 @@ from typing import Any
 import pytest
 
 from engine.agent import Agent, effective
-from engine.agent.providers import ModelVendor
-from engine.catalogue import CATALOGUE
 from engine.core.conversation import Message
 from engine.core.events import VoiceDone, VoiceFailed
 from engine.errors import EngineError
 from engine.providers.contracts import LanguageModel
 from engine.runtime.registry import build
-from engine.runtime.vendors import make_model
 from engine.settings import VendorSettings
 from fixtures.deepgram import Deepgram
 from fixtures.elevenlabs import ElevenLabs
@@ -26,8 +23,6 @@ from fixtures.openai import OpenAI
 from fixtures.playht import PlayHT
 
 pytest.importorskip("openai")
-
-OPENAI_MODELS = [model.name for model in CATALOGUE["model"]["openai"].models]
 
 
 @pytest.fixture(autouse=True)
@@ -67,16 +62,6 @@ async def asked_of_deepgram(server: Deepgram, language: str = "en", **fields: An
     return query
 
 
-@pytest.mark.parametrize("model", [model.name for model in CATALOGUE["transcriber"]["deepgram"].models])
-async def test_deepgrams_models_and_languages(deepgram: Deepgram, model: str) -> None:
-    listed = CATALOGUE["transcriber"]["deepgram"].model(model)
-    assert listed is not None
-    languages = sorted(listed.languages or ())
-    for language in languages if model in ("nova-2", "nova-3") else languages[:1]:
-        query = await asked_of_deepgram(deepgram, language, model=model)
-        assert (query["model"], query["language"]) == ([model], [language])
-
-
 async def test_deepgrams_options(deepgram: Deepgram) -> None:
     query = await asked_of_deepgram(deepgram, "es-ES", model="nova-2", keywords=["Voyager:2", "Zoe"])
     assert (query["language"], query["keywords"]) == (["es"], ["Voyager:2", "Zoe"])
@@ -107,14 +92,6 @@ async def reply_of(model: LanguageModel) -> None:
         async for _ in events:
             pass
     await model.close()
-
-
-async def test_every_language_model_is_asked_by_its_name() -> None:
-    async with OpenAI(models=OPENAI_MODELS) as vendor:
-        known = settings(openai_api_key=vendor.api_key, openai_base_url=vendor.url)
-        for name in OPENAI_MODELS:
-            await reply_of(make_model(ModelVendor(vendor="openai", model=name), known))
-        assert [request.body["model"] for request in vendor.requests] == OPENAI_MODELS
 
 
 async def test_openais_options() -> None:
@@ -161,49 +138,29 @@ async def spoken(known: VendorSettings, language: str = "en", **fields: Any) -> 
 
 
 async def test_elevenlabs() -> None:
-    listed = CATALOGUE["voice"]["elevenlabs"]
     async with ElevenLabs() as vendor:
         known = settings(elevenlabs_api_key=vendor.api_key, elevenlabs_base_url=vendor.url)
-        for voice in listed.voices or ():
-            await spoken(known, "de-CH", vendor="elevenlabs", voice=voice, speed=1.2, stability=0.0)
-            asked = vendor.connections[-1]
-            assert (asked.voice_id, asked.query["language_code"]) == (voice, "de")
-            assert asked.messages[0]["voice_settings"] == {"speed": 1.2, "stability": 0.0}
-        for model in listed.models:
-            await spoken(known, vendor="elevenlabs", model=model.name)
-            asked = vendor.connections[-1].query
-            assert (asked["model_id"], "language_code" in asked) == (model.name, model.told_language)
-        await spoken(known, "multi", vendor="elevenlabs")
-        assert "language_code" not in vendor.connections[-1].query
+        await spoken(known, "de-CH", vendor="elevenlabs", voice="sam", speed=1.2, stability=0.0)
+        asked = vendor.connections[-1]
+        assert (asked.voice_id, asked.query["language_code"]) == ("yoZ06aMxZJJ28mfd3POQ", "de")
+        assert asked.messages[0]["voice_settings"] == {"speed": 1.2, "stability": 0.0}
 
 
 async def test_playht() -> None:
-    listed = CATALOGUE["voice"]["playht"]
     async with PlayHT() as vendor:
         known = settings(
             playht_user_id=vendor.user_id, playht_api_key=vendor.api_key, playht_base_url=vendor.url
         )
-        for voice in listed.voices or ():
-            await spoken(known, vendor="playht", voice=voice)
-            body = vendor.requests[-1].body
-            assert f"/{voice}" in body["voice"]
-            assert not {"style_guidance", "temperature", "text_guidance"} & set(body)
         options = {"speed": 4.5, "style_guidance": 30.0, "temperature": 0.0, "text_guidance": 1.5}
         await spoken(known, vendor="playht", model="PlayHT2.0", **options)
         assert vendor.requests[-1].body.items() >= {**options, "voice_engine": "PlayHT2.0"}.items()
 
 
 async def test_openais_voices() -> None:
-    listed = CATALOGUE["voice"]["openai"]
     async with OpenAI() as vendor:
         known = settings(openai_api_key=vendor.api_key, openai_base_url=vendor.url)
-        for voice in listed.voices or ():
-            await spoken(known, "fr", vendor="openai", voice=voice)
-            assert vendor.requests[-1].body["voice"] == voice
         await spoken(known, vendor="openai", model="tts-1", speed=0.25)
         assert vendor.requests[-1].body.items() >= {"model": "tts-1", "speed": 0.25}.items()
-        await spoken(known, vendor="openai", instructions="Whisper.")
-        assert vendor.requests[-1].body["instructions"] == "Whisper."
 
 
 KEYS = [

@@ -178,7 +178,8 @@ class ChatReply:
     def take(self, event: Mapping[str, Any]) -> Iterator[TextDelta | ToolCallDelta]:
         """Take a chunk; gives its text, and the tool calls when it is the last."""
         if usage := event.get("usage"):
-            self.usage = Usage(usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0)
+            kept = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+            self.usage = Usage(usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0, kept)
         for choice in (event.get("choices") or ())[:1]:
             delta = choice.get("delta") or {}
             if text := delta.get("content") or delta.get("refusal"):

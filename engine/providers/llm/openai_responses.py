@@ -159,6 +159,7 @@ class ResponseReply:
                 yield ToolCallDelta(item["call_id"], item["name"], item["arguments"] or "{}")
         elif kind in _END:
             cost = event["response"].get("usage") or {}
-            usage = Usage(cost.get("input_tokens") or 0, cost.get("output_tokens") or 0)
+            kept = (cost.get("input_tokens_details") or {}).get("cached_tokens") or 0
+            usage = Usage(cost.get("input_tokens") or 0, cost.get("output_tokens") or 0, kept)
             cut = "length" if kind == "response.incomplete" else ""
             self.finished = Finished(cut or ("tools" if self._called else "stop"), usage)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ _SLACK = 100
 _NOTICEABLE = 500
 """ms of audio that Deepgram answers a Finalize for; for less than this it may say nothing."""
 _SHORTEST_UTTERANCE_END = 1_000
+_BEFORE_NOVA_3 = re.compile(r"(nova|nova-2|enhanced|base)(-[a-z]+)?")
+"""Models that take keywords; all that came later take keyterms."""
 
 
 class NovaListener:
@@ -155,7 +158,7 @@ class DeepgramTranscriber(DeepgramAccount):
     ) -> None:
         """Choose what is asked of Deepgram; each name but the last four is one of its query parameters.
 
-        ``keywords`` (``word`` or ``word:intensifier``) are for models before nova-3, ``keyterms`` for nova-3.
+        ``keywords`` (``word`` or ``word:intensifier``) are for models before nova-3, ``keyterms`` for others.
         ``endpointing_ms`` is the silence after which Deepgram makes words final (None: only when asked),
         ``utterance_end_ms`` the gap after the last word that ends an utterance (None, or 1000 and more).
         The last four are as in `DeepgramAccount`. Raises `EngineError`.
@@ -199,10 +202,10 @@ class DeepgramTranscriber(DeepgramAccount):
 
 def _check_words(model: str, keywords: Sequence[str], keyterms: Sequence[str]) -> None:
     """Raise `EngineError` where the model has no such parameter."""
-    nova_3 = model.startswith("nova-3")
-    if keywords and nova_3:
+    before_3 = _BEFORE_NOVA_3.fullmatch(model) is not None
+    if keywords and not before_3:
         raise EngineError(f"deepgram: {model} takes keyterms, not keywords")
-    if keyterms and not nova_3:
+    if keyterms and before_3:
         raise EngineError(f"deepgram: {model} takes keywords, not keyterms")
 
 

@@ -55,8 +55,10 @@ def unreachable(error: Exception, host: str) -> ProviderError:
     """A connection that never came to be."""
     if isinstance(error, TimeoutError):
         return ProviderError(f"Deepgram did not answer in time ({host})")
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return ProviderError(f"Deepgram's certificate is not accepted ({host})", retryable=False)
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        return ProviderError(f"cannot reach Deepgram ({host}) over TLS", retryable=False)
     if isinstance(error, aiohttp.ClientConnectorError):
         return ProviderError(f"cannot reach Deepgram ({host}): {error.os_error.strerror or error.os_error}")
     return ProviderError(f"cannot reach Deepgram ({host}): {type(error).__name__}")

@@ -144,11 +144,11 @@ class DeepgramFluxTranscriber(DeepgramAccount):
     ) -> None:
         """Choose what is asked of Deepgram; each name but the last four is one of its query parameters.
 
-        ``language_hints`` are for flux-general-multi. ``eager_eot_threshold`` (0.3 to 0.9, not above
+        ``language_hints`` are for models of several languages. ``eager_eot_threshold`` (0.3 to 0.9, not above
         ``eot_threshold``; None: no eager votes) and ``eot_threshold`` (0.5 to 1.0) are confidences that the
         turn is over; after ``eot_timeout_ms`` (500 to 60000) of silence it is. Raises `EngineError`.
         """
-        if language_hints and model != "flux-general-multi":
+        if language_hints and model.endswith("-en"):
             raise EngineError(f"deepgram: {model} takes no language_hints, flux-general-multi does")
         _check("eot_threshold", eot_threshold, 0.5, 1.0)
         _check("eot_timeout_ms", eot_timeout_ms, 500, 60_000)

@@ -27,10 +27,25 @@ from engine.providers.contracts import ProviderError, VoiceEvent
 from engine.providers.tts.elevenlabs_words import WordTimes
 from engine.providers.tts.hosted import Account, Piece, PieceQueue, vendor_root, vendor_session, within
 
-__all__ = ["FASTEST", "SLOWEST", "ElevenLabsStream", "ElevenLabsVoice"]
+__all__ = ["FASTEST", "SLOWEST", "VOICES", "ElevenLabsStream", "ElevenLabsVoice"]
 
 SLOWEST, FASTEST = 0.7, 1.2
 """Speed factors."""
+
+VOICES = {
+    "rachel": "21m00Tcm4TlvDq8ikWAM",
+    "domi": "AZnzlk1XvdvUeBnXmlld",
+    "bella": "EXAVITQu4vr4xnSDxMaL",
+    "antoni": "ErXwobaYiN019PkySvjV",
+    "elli": "MF3mGyEYCl7XYWbV9V6O",
+    "josh": "TxGEqnHWrfWFTfGW9XjX",
+    "arnold": "VR6AewLTigWG4xSOukaG",
+    "sam": "yoZ06aMxZJJ28mfd3POQ",
+    "adam": "pNInz6obpgDQGcFmaJgB",
+    "nicole": "piTKgcLEGmPE4e6mEKli",
+    "matilda": "XrExE9yKIg1WjnnlVkGX",
+}
+"""Voices that have a short name, and the vendor's own id of each."""
 
 MOST_CONTEXTS = 3
 """Contexts with text at a time. The vendor cuts the connection at a sixth context; one is the idle one, and
@@ -75,15 +90,17 @@ class ElevenLabsVoice:
     ) -> None:
         """Take the settings; what is None is left to the vendor.
 
-        ``speed`` is a factor from 0.7 to 1.2; ``language`` a BCP-47 tag, of which the vendor gets the
-        language, or ``multi``; ``stability``, ``similarity_boost`` and ``style`` go from 0 to 1. Raises
-        `EngineError` that names the setting at fault.
+        ``voice_id`` is a name of `VOICES` or any id of the vendor's own; ``speed`` a factor from 0.7 to 1.2;
+        ``language`` a BCP-47 tag, of which the vendor gets the language, or ``multi``; ``stability``,
+        ``similarity_boost`` and ``style`` go from 0 to 1. Raises `EngineError` that names the setting at
+        fault.
         """
         if not voice_id:
             raise EngineError("voice.voice: an ElevenLabs voice id is needed")
         self._account = Account("ElevenLabs", "ELEVENLABS_API_KEY", (api_key,))
         root = vendor_root(base_url, "ELEVENLABS_BASE_URL")
-        self._url = f"ws{root[4:]}/v1/text-to-speech/{quote(voice_id, safe='')}/multi-stream-input"
+        voice_id = quote(VOICES.get(voice_id.lower(), voice_id), safe="")
+        self._url = f"ws{root[4:]}/v1/text-to-speech/{voice_id}/multi-stream-input"
         self._query = {
             "model_id": model,
             "output_format": "ulaw_8000",

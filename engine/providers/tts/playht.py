@@ -35,6 +35,9 @@ VOICES = {
 }
 """Voices that have a short name, and the vendor's own id of each."""
 
+SLOWEST = 0.1
+"""The least speed factor that the vendor takes; a lesser one is sent as this."""
+
 _CHUNK = 1600
 """Bytes read at a time at most: 200 ms."""
 
@@ -84,7 +87,7 @@ class PlayHTVoice:
             "voice_engine": model,
             "output_format": "mulaw",
             "sample_rate": 8000,
-            "speed": speed,
+            "speed": max(speed, SLOWEST),
             "style_guidance": within("voice.style_guidance", style_guidance, 1, 30),
             "temperature": within("voice.temperature", temperature, 0, 2),
             "text_guidance": within("voice.text_guidance", text_guidance, 1, 2),
