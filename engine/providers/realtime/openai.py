@@ -59,10 +59,6 @@ class OpenAIRealtime:
         and ``keywords`` help it. ``gather_ms`` of audio make a message; what a flush asks for must come
         within ``answer_within_ms``. Raises `EngineError` that names the setting at fault.
         """
-        if speed is not None and not SLOWEST <= speed <= FASTEST:
-            raise EngineError(f"realtime.speed: must be {SLOWEST:g} to {FASTEST:g}, not {speed:g}")
-        if max_tokens is not None and not 1 <= max_tokens <= MOST_TOKENS:
-            raise EngineError(f"realtime.max_tokens: must be 1 to {MOST_TOKENS}, not {max_tokens}")
         if not model:
             raise EngineError("realtime.model: must name a model")
         if not re.match(r"https?://[^/]", base_url):
@@ -70,23 +66,8 @@ class OpenAIRealtime:
         root = base_url.rstrip("/")
         self._url = f"ws{root[4:]}/realtime?model={quote(model, safe='')}"
         self._failures = Failures(urlsplit(root).netloc.rpartition("@")[2], api_key)
-        output: dict[str, Any] = {"format": {"type": "audio/pcmu"}, "voice": voice}
-        if speed is not None:
-            output["speed"] = speed
-        self._configuration: dict[str, Any] = {
-            "type": "realtime",
-            "output_modalities": ["audio"],
-            "audio": {
-                "input": {
-                    "format": {"type": "audio/pcmu"},
-                    "turn_detection": None,
-                    "transcription": _transcription(transcription_model, language, keywords),
-                },
-                "output": output,
-            },
-        }
-        if max_tokens is not None:
-            self._configuration["max_output_tokens"] = max_tokens
+        transcription = _transcription(transcription_model, language, keywords)
+        self._configuration = _configuration(transcription, voice, speed, max_tokens)
         self._gather_ms = gather_ms
         self._answer_within_ms = answer_within_ms
         self._connect_within = connect_within_ms / 1000
@@ -139,6 +120,31 @@ class OpenAIRealtime:
             await session.close()
             raise
         return session
+
+
+def _configuration(
+    transcription: dict[str, Any], voice: str, speed: float | None, max_tokens: int | None
+) -> dict[str, Any]:
+    """The session as it is asked for. Raises `EngineError`."""
+    if speed is not None and not SLOWEST <= speed <= FASTEST:
+        raise EngineError(f"realtime.speed: must be {SLOWEST:g} to {FASTEST:g}, not {speed:g}")
+    if max_tokens is not None and not 1 <= max_tokens <= MOST_TOKENS:
+        raise EngineError(f"realtime.max_tokens: must be 1 to {MOST_TOKENS}, not {max_tokens}")
+    pcmu = {"type": "audio/pcmu"}
+    hears = {"format": pcmu, "turn_detection": None, "transcription": transcription}
+    speaks = {"format": pcmu, "voice": voice, "speed": speed}
+    session = {
+        "type": "realtime",
+        "output_modalities": ["audio"],
+        "audio": {"input": hears, "output": _set(speaks)},
+        "max_output_tokens": max_tokens,
+    }
+    return _set(session)
+
+
+def _set(options: dict[str, Any]) -> dict[str, Any]:
+    """Those that are not left to the vendor."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _transcription(model: str, language: str | None, keywords: Sequence[str]) -> dict[str, Any]:

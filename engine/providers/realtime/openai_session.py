@@ -60,21 +60,7 @@ class Session:
             answer_within_ms=answer_within_ms,
         )
         self.responses = Responses(self._send, self.items, failures, self._end, loop.time)
-        self._takers: dict[str, Callable[[Mapping[str, Any]], None]] = {
-            "session.updated": self._updated,
-            "error": self._reported,
-            "input_audio_buffer.committed": self.hearing.committed,
-            "conversation.item.input_audio_transcription.delta": self.hearing.transcript_delta,
-            "conversation.item.input_audio_transcription.completed": self.hearing.transcript_completed,
-            "conversation.item.input_audio_transcription.failed": self.hearing.transcript_failed,
-            "response.created": self.responses.created,
-            "response.output_item.added": self.responses.item_added,
-            "response.output_audio.delta": self.responses.audio,
-            "response.output_audio_transcript.delta": self.responses.text,
-            "response.output_text.delta": self.responses.text,
-            "response.output_item.done": self.responses.item_done,
-            "response.done": self.responses.done,
-        }
+        self._takers = self._who_takes_what()
         self._outbox: deque[str] = deque()
         self._waiting = 0
         self._wake = asyncio.Event()
@@ -131,6 +117,24 @@ class Session:
             pass  # the reader meets the same end, and knows why
 
     # --- in -------------------------------------------------------------------------------------------
+
+    def _who_takes_what(self) -> dict[str, Callable[[Mapping[str, Any]], None]]:
+        """Who an event of each type concerns; the other types tell nothing that is not known."""
+        return {
+            "session.updated": self._updated,
+            "error": self._reported,
+            "input_audio_buffer.committed": self.hearing.committed,
+            "conversation.item.input_audio_transcription.delta": self.hearing.transcript_delta,
+            "conversation.item.input_audio_transcription.completed": self.hearing.transcript_completed,
+            "conversation.item.input_audio_transcription.failed": self.hearing.transcript_failed,
+            "response.created": self.responses.created,
+            "response.output_item.added": self.responses.item_added,
+            "response.output_audio.delta": self.responses.audio,
+            "response.output_audio_transcript.delta": self.responses.text,
+            "response.output_text.delta": self.responses.text,
+            "response.output_item.done": self.responses.item_done,
+            "response.done": self.responses.done,
+        }
 
     async def _read(self) -> None:
         try:

@@ -64,6 +64,7 @@ def test_whatever_is_no_digital_silence_goes_out_when_it_is_asked_for() -> None:
     assert feed(gate, HISS * 10 + HISS[:40]) == b""
     assert gate.close() == HISS * 10 + HISS[:40]
     assert gate.close() == b"", "once"
+    assert feed(gate, SOUND) == SOUND
 
 
 def test_steady_noise_becomes_the_background() -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from engine.audio import mulaw
 from engine.core.events import FinalWords, InterimWords, TranscriberReady
 from engine.providers.contracts import ProviderError, TranscriberEvent
+from engine.providers.realtime.openai_gate import AFTER_MS
 from engine.providers.realtime.openai_hearing import INAUDIBLE, Hearing
 from engine.providers.realtime.openai_items import Items
 from tests.providers.realtime.bench import SOUND
@@ -128,6 +131,16 @@ async def test_a_refused_commit_is_answered_with_no_words() -> None:
     ear.hearing.committed(of("c"))
     ear.hearing.transcript_completed(of("c", transcript="third."))
     assert [event.text for event in await ear.heard()] == ["", "", "third."]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("text", ["", "Hello."])
+async def test_a_sound_that_nobody_asked_about_is_told_only_if_it_has_words(text: str) -> None:
+    ear = Ear()
+    ear.hearing.feed(UTTERANCE + mulaw.silence(AFTER_MS))
+    assert ear.sent[-1]["type"] == "input_audio_buffer.commit"
+    ear.hearing.committed(of("a"))
+    ear.hearing.transcript_completed(of("a", transcript=text))
+    assert await ear.heard() == ([FinalWords(text, 0, 1_000 + AFTER_MS)] if text else [])
 
 
 async def test_items_of_others_and_a_second_transcript_are_nothing() -> None:

@@ -91,6 +91,17 @@ async def test_a_response_that_the_server_cancelled_has_failed() -> None:
     assert failed.value.retryable
 
 
+async def test_a_cancelled_response_gives_nothing_and_its_item_is_kept_up_with() -> None:
+    side = Side()
+    response = await side.ask(1)
+    side.responses.cancel(response)
+    side.message(1, "a", "Hello.", audio=b"12345678" * 100)
+    side.done(1, status="cancelled")
+    assert [delta async for delta in response.deltas] == []
+    side.responses.truncate(1, 99_999)
+    assert side.sent[-1]["audio_end_ms"] == 100
+
+
 async def test_responses_of_others_are_nothing() -> None:
     side = Side()
     side.responses.created({"response": {"id": "resp-7", "metadata": None}})
