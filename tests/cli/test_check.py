@@ -49,7 +49,7 @@ def test_it_succeeds_if_all_that_is_configured_works(
             "yes",
         ]
         assert works.endswith(" ms")
-        assert sum("not configured: " in line for line in lines) == 6
+        assert sum("not configured: " in line for line in lines) == 7
 
 
 def test_it_fails_if_something_does_not_work_and_shows_no_key(

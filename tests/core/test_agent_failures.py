@@ -136,12 +136,14 @@ def test_one_that_always_breaks_off_is_heard_up_to_its_last_whole_sentence(fault
 
 
 @pytest.mark.parametrize("text", ["", "Cer"])
+@pytest.mark.pipeline
 def test_a_reply_that_is_cut_before_it_has_said_anything_has_failed(text: str) -> None:
     world = World(RULES, caller=one_turn(20_000), model=ScriptedModel(faults=[Silent()]))
     world.at(TURN_ENDS + 40, ModelText(1, 1, text)).at(TURN_ENDS + 50, ModelDone(1, 1, "length")).run()
     assert faults(world) == [(TURN_ENDS + 50, "model")] and world.heard_text == SORRY
 
 
+@pytest.mark.pipeline
 def test_a_reply_that_is_cut_in_its_second_sentence_ends_with_the_first() -> None:
     world = World(RULES, caller=one_turn(20_000), model=ScriptedModel(faults=[Silent()]))
     world.at(TURN_ENDS + 40, ModelText(1, 1, "It is late. The shop will be clo"))

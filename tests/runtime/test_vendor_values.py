@@ -18,11 +18,12 @@ from engine.catalogue import CATALOGUE, Model, Range, Vendor
 from engine.core.conversation import Message
 from engine.core.events import VoiceDone, VoiceFailed
 from engine.providers.tts import elevenlabs, playht
-from engine.runtime.vendors import make_model, make_transcriber, make_voice
+from engine.runtime.vendors import make_model, make_realtime, make_transcriber, make_voice
 from engine.settings import VendorSettings
 from fixtures.deepgram import Deepgram
 from fixtures.elevenlabs import ElevenLabs
 from fixtures.openai import OpenAI
+from fixtures.openai_realtime import OpenAIRealtimeServer
 from fixtures.playht import PlayHT
 from tests.test_catalogue import CODES, TWENTY
 
@@ -52,6 +53,8 @@ def _no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def made(role: str, vendor: str, spoken: str = "en", **fields: Any) -> Agent:
     """An agent with one vendor; the other roles take any language."""
+    if role == "realtime":
+        return Agent(mode="realtime", language=spoken, realtime={"vendor": vendor, **fields})
     others = {"transcriber": {"vendor": "none"}, "voice": {"vendor": "openai"}}
     return Agent.model_validate({**others, "language": spoken, role: {"vendor": vendor, **fields}})
 
@@ -74,6 +77,8 @@ class Bench:
         agent = made(self.role, self.vendor, spoken, **fields)
         if self.role == "transcriber":
             return await self._heard(agent)
+        if self.role == "realtime":
+            return await self._conversed(agent)
         return await (self._thought(agent) if self.role == "model" else self._said(agent))
 
     async def _heard(self, agent: Agent) -> Sent:
@@ -86,6 +91,28 @@ class Bench:
         for name, value in self.server.connections[-1].query:
             query.setdefault(name, []).append(value)
         return query
+
+    async def _conversed(self, agent: Agent) -> Sent:
+        model = make_realtime(agent.realtime, agent.language, self.settings)
+        line = model.line()
+        stream = await line.transcriber.open()
+        await stream.close()
+        await line.close()
+        await model.close()
+        asked = self.server.connections[-1]
+        (update,) = asked.of("session.update")
+        session = update["session"]
+        heard, said = session["audio"]["input"]["transcription"], session["audio"]["output"]
+        (language,) = heard.get("languages", [heard.get("language")])
+        return {
+            "model": asked.model,
+            "language": language,
+            "voice": said["voice"],
+            "speed": said.get("speed"),
+            "max_tokens": session.get("max_output_tokens"),
+            "transcription_model": heard["model"],
+            "keywords": heard.get("keywords"),
+        }
 
     async def _thought(self, agent: Agent) -> Sent:
         model = make_model(agent.model, self.settings)
@@ -140,9 +167,10 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
         "playht": PlayHT,
         "openai": lambda: OpenAI(models=names),
         "openai-responses": lambda: OpenAI(models=names),
+        "realtime": lambda: OpenAIRealtimeServer(models=names),
     }
     name = vendor.partition("-")[0]
-    async with kinds[vendor]() as server:
+    async with kinds[role if role == "realtime" else vendor]() as server:
         fields = {f"{name}_api_key": server.api_key, f"{name}_base_url": server.url}
         user = {"playht_user_id": server.user_id} if name == "playht" else {}
         yield Bench(role, vendor, server, VendorSettings(**fields, **user))
@@ -193,14 +221,14 @@ async def test_every_language_of_the_phone_platforms_is_heard_and_spoken(bench: 
 
 
 async def test_every_voice(bench: Bench) -> None:
-    if bench.role != "voice":
+    if bench.role not in ("voice", "realtime"):
         pytest.skip("speaks not")
     ids = {"elevenlabs": elevenlabs.VOICES, "playht": playht.VOICES}.get(bench.vendor, {})
     for voice in bench.listed.voices or ():
         assert (await bench.sent(voice=voice))["voice"] == ids.get(voice, voice)
     some = (bench.listed.voices or ("",))[0]
     for outside in (some + "x", some[:-1], "nobody"):
-        assert f"not '{outside}'" in bench.refused("voice.voice", voice=outside)
+        assert f"not '{outside}'" in bench.refused(f"{bench.role}.voice", voice=outside)
 
 
 def values(name: str, limits: Any) -> tuple[list[Any], list[Any]]:
@@ -251,6 +279,7 @@ async def test_what_is_not_set_is_not_sent(bench: Bench) -> None:
     """A null in a file is the same as nothing."""
     options = [option for option in bench.listed.options if option not in ELSEWHERE]
     usual = {"endpointing", "eager_eot_threshold", "eot_threshold", "eot_timeout", "speed"}
+    usual.add("transcription_model")
     nulls: dict[str, Any] = {
         option: None
         for option in options
@@ -289,7 +318,7 @@ async def test_a_newer_model_is_one_line_of_the_catalogue(
     bench.refused(f"{bench.role}.model", model=name)
     newer = replace(bench.listed, models=(*bench.listed.models, replace(known, name=name)))
     monkeypatch.setitem(CATALOGUE[bench.role], bench.vendor, newer)  # type: ignore[arg-type]
-    if isinstance(bench.server, OpenAI):
+    if isinstance(bench.server, OpenAI | OpenAIRealtimeServer):
         bench.server.models = [name]
     fields = {"transcriber": {"keyterms": ["Zoe"]}, "model": {"max_tokens": 300}}.get(bench.role, {})
     sent = await bench.sent(model=name, **fields)
