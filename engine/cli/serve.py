@@ -12,7 +12,7 @@ import typer
 
 from engine.agent import Agent, load_agent
 from engine.errors import EngineError
-from engine.runtime.worker import Settings, Worker
+from engine.runtime.worker import MOST_LAG_S, Settings, Worker
 from engine.server import standalone
 from engine.server.metrics import Metrics
 
@@ -30,7 +30,17 @@ def serve(
     calls: Annotated[
         Path | None, typer.Option(help="Folder in which each call gets a folder with its files.")
     ] = None,
-    most_calls: Annotated[int | None, typer.Option(help="Calls at a time.", min=1)] = None,
+    most_calls: Annotated[int | None, typer.Option(help="Calls at a time, in each worker.", min=1)] = None,
+    most_lag_ms: Annotated[
+        float,
+        typer.Option(help="How late the event loop may run for a new call to be taken; 0: however.", min=0),
+    ] = MOST_LAG_S * 1000,
+    refusal: Annotated[
+        str, typer.Option(help="What a caller hears for whom there is no room; without it the busy tone.")
+    ] = "",
+    overflow: Annotated[
+        str, typer.Option(help="Where callers go for whom there is no room: a TwiML URL, a number or sip:.")
+    ] = "",
     drain_seconds: Annotated[
         float, typer.Option(help="How long calls may go on after SIGTERM before they say goodbye.", min=0)
     ] = 60.0,
@@ -41,7 +51,15 @@ def serve(
     """
     if insecure and not _is_loopback(host):
         raise EngineError(f"--insecure lets anybody in, so it listens on 127.0.0.1 only, not on {host}")
-    settings = Settings.from_environment(public_url, insecure=insecure, calls=calls, most_calls=most_calls)
+    settings = Settings.from_environment(
+        public_url,
+        insecure=insecure,
+        calls=calls,
+        most_calls=most_calls,
+        most_lag=most_lag_ms / 1000 or None,
+        refusal=refusal,
+        overflow=overflow,
+    )
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_run(load_agent(agent), settings, host, port, drain_seconds))
 

@@ -16,6 +16,8 @@ from engine.server.metrics import CONTENT_TYPE, Metrics
 
 CLOSE_WITHIN_S = 5.0
 """How long open connections may take to end when the server stops."""
+RETRY_AFTER = "5"
+"""Seconds after which asking again is worth it: as far back as admission looks at the event loop's lag."""
 
 
 def make_app(worker: Worker, metrics: Metrics) -> web.Application:
@@ -25,13 +27,14 @@ def make_app(worker: Worker, metrics: Metrics) -> web.Application:
         return web.Response(text="ok\n")
 
     async def readyz(request: web.Request) -> web.Response:
-        if worker.full:
-            return web.Response(status=503, text="draining\n" if worker.draining else "full\n")
+        if (refusal := worker.refusal) is not None:
+            return web.Response(status=503, text=f"{refusal}\n", headers={"Retry-After": RETRY_AFTER})
         return web.Response(text="ready\n")
 
     async def figures(request: web.Request) -> web.Response:
         return web.Response(body=metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
+    metrics.follow(worker)
     app = web.Application()
     app.add_routes(aiohttp_routes(worker))
     app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", figures)])
