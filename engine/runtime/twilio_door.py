@@ -69,9 +69,13 @@ class Webhook:
 
 
 class TwilioDoor:
-    """Twilio's webhooks and media sockets for one worker."""
+    """Twilio's webhooks and media sockets for one worker.
 
-    def __init__(self, worker: Worker) -> None:
+    ``media`` is the path of the media socket beside the webhooks; of several workers it names the one.
+    """
+
+    def __init__(self, worker: Worker, media: str = "media") -> None:
+        self.media = media
         self._worker = worker
         self._tokens = StreamTokens(lambda: secrets.token_urlsafe(24))
         settings = worker.settings
@@ -116,6 +120,10 @@ class TwilioDoor:
                 return Answer(200, twilio_voice.reject("rejected"))
             self._remember(sid, session)
         return Answer(200, self._stream_twiml(session.call_id, asked))
+
+    def session_of(self, call_sid: str) -> Session | None:
+        """The call of Twilio's name for it, as long as it is not freed."""
+        return self._by_sid.get(call_sid)
 
     def _refuse(self, refusal: Refusal) -> Answer:
         """A call that there is no room for: it goes elsewhere, is told so, or finds the line busy."""
@@ -185,7 +193,7 @@ class TwilioDoor:
     # --- TwiML ----------------------------------------------------------------------------------------
 
     def _stream_twiml(self, call_id: str, asked: Webhook, digits: str = "") -> str:
-        url = twilio_voice.stream_url(self._base(asked), asked.sibling("media"))
+        url = twilio_voice.stream_url(self._base(asked), asked.sibling(self.media))
         parameters = {TOKEN: self._tokens.issue(call_id, self._worker.now)}
         if digits:
             return twilio_voice.play_digits_then_stream(digits, url, parameters)

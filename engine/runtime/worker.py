@@ -38,8 +38,8 @@ AFTER_DRAIN_S = 20.0
 """How long calls may take to say goodbye and hang up beyond the time they were given."""
 
 MOST_LAG_S = 0.05
-"""An interrupted agent falls silent 110 ms after the first sound; this much later is within 160 ms. Audio that
-is being spoken bears far more: the carrier has a second of it in hand."""
+"""An interrupted agent falls silent 110 ms after the first sound; this much later is within 160 ms. Audio
+that is being spoken bears far more: the carrier has a second of it in hand."""
 
 SID, TOKEN = "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"
 """The environment variables that hold Twilio's account, the same that Twilio's own tools read."""
@@ -71,7 +71,7 @@ class Settings:
     """Seconds by which the event loop may run late (p99 of the last five seconds) for a new call to be taken;
     None: however late."""
     refusal: str = ""
-    """What a caller for whom there is no room hears before Twilio hangs up; empty: the busy tone, for free."""
+    """What a caller for whom there is no room hears before Twilio hangs up; empty: the busy tone, free."""
     overflow: str = ""
     """Where such a caller goes instead: a URL that answers with TwiML, a number (E.164), or ``sip:``."""
     farewell: str = ""

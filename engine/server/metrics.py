@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from engine.core.effects import Effect
@@ -92,6 +92,35 @@ class Metrics:
             answer = answer_ms(timeline, turn)
             if turn.reply == note.reply and answer is not None:
                 self._answer.observe(answer / 1000)
+
+
+def merged(texts: Mapping[int, bytes]) -> bytes:
+    """The figures of several workers by number, all in Prometheus' text format; each gets its ``worker``."""
+    from prometheus_client import CollectorRegistry, generate_latest
+    from prometheus_client.parser import text_string_to_metric_families
+
+    families: dict[str, Metric] = {}
+    for number, text in sorted(texts.items()):
+        for family in text_string_to_metric_families(text.decode()):
+            samples = [s._replace(labels={"worker": str(number), **s.labels}) for s in family.samples]
+            family.samples = (
+                [*families[family.name].samples, *samples] if family.name in families else samples
+            )
+            families[family.name] = family
+    registry = CollectorRegistry()
+    registry.register(_Families(list(families.values())))
+    return generate_latest(registry)
+
+
+class _Families:
+    """Figures that are there already."""
+
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> list[Metric]:
+        """For the registry."""
+        return self._families
 
 
 class _Room:
