@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from tempfile import TemporaryDirectory
 
 import aiohttp
 import pytest
@@ -81,16 +82,18 @@ class Running:
 
 @asynccontextmanager
 async def two_workers(drain: float) -> AsyncIterator[Running]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.server.two_workers", str(drain), stdout=asyncio.subprocess.PIPE
-    )
-    async with aiohttp.ClientSession() as http:
-        running = Running(process, http)
-        try:
-            running.base = "http://127.0.0.1:" + await running.told("port ")
-            yield running
-        finally:
-            await running.end()
+    command = (sys.executable, "-m", "tests.server.two_workers", str(drain))
+    with TemporaryDirectory() as folder:  # where a parent that is killed leaves its own
+        process = await asyncio.create_subprocess_exec(
+            *command, stdout=asyncio.subprocess.PIPE, env=os.environ | {"TMPDIR": folder}
+        )
+        async with aiohttp.ClientSession() as http:
+            running = Running(process, http)
+            try:
+                running.base = "http://127.0.0.1:" + await running.told("port ")
+                yield running
+            finally:
+                await running.end()
 
 
 async def greeted(phone: Softphone) -> None:
@@ -156,6 +159,20 @@ async def test_a_signal_drains_all_workers_and_a_second_one_does_not_wait() -> N
         running.process.send_signal(signal.SIGINT)
         await second.over.wait()
         assert await running.process.wait() == 0
+
+
+async def test_a_worker_that_is_told_to_stop_is_drained_and_replaced() -> None:
+    async with two_workers(3600) as running:
+        first, second = await running.ring(), await running.ring()
+        await asyncio.gather(greeted(first), greeted(second))
+        theirs = {await running.worker_of(phone): phone for phone in (first, second)}
+        os.kill(running.pids[1], signal.SIGTERM)
+        await answered(theirs[1])
+        assert not theirs[0].over.is_set()
+        await theirs[1].hang_up()
+        await running.told("worker 1 ended with status 0; it starts again")
+        await running.told("worker 1 is process ")
+        await theirs[0].hang_up()
 
 
 async def test_workers_whose_parent_is_gone_drain() -> None:
