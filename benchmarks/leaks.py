@@ -108,7 +108,7 @@ async def bench() -> AsyncIterator[_Bench]:
             elevenlabs_base_url=mouth.url,
         )
         providers = build(agent, settings=settings)
-        async with Worker(agent, Settings(insecure=True), providers=providers) as worker:
+        async with Worker(agent, Settings(insecure=True, most_lag=None), providers=providers) as worker:
             runner = web.AppRunner(make_app(worker, Metrics()), access_log=None)
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", 0).start()

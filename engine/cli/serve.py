@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import sys
+from collections.abc import Callable
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
@@ -12,9 +14,11 @@ import typer
 
 from engine.agent import Agent, load_agent
 from engine.errors import EngineError
-from engine.runtime.worker import Settings, Worker
+from engine.runtime.worker import MOST_LAG_S, Settings, Worker
 from engine.server import standalone
+from engine.server.loop import loop_factory
 from engine.server.metrics import Metrics
+from engine.server.supervisor import Supervisor
 
 
 def serve(
@@ -30,7 +34,20 @@ def serve(
     calls: Annotated[
         Path | None, typer.Option(help="Folder in which each call gets a folder with its files.")
     ] = None,
-    most_calls: Annotated[int | None, typer.Option(help="Calls at a time.", min=1)] = None,
+    workers: Annotated[
+        int, typer.Option(help="Processes that share the port: one for each core to be used.", min=1, max=256)
+    ] = 1,
+    most_calls: Annotated[int | None, typer.Option(help="Calls at a time, in each worker.", min=1)] = None,
+    most_lag_ms: Annotated[
+        float,
+        typer.Option(help="How late the event loop may run for a new call to be taken; 0: however.", min=0),
+    ] = MOST_LAG_S * 1000,
+    refusal: Annotated[
+        str, typer.Option(help="What a caller hears for whom there is no room; without it the busy tone.")
+    ] = "",
+    overflow: Annotated[
+        str, typer.Option(help="Where callers go for whom there is no room: a TwiML URL, a number or sip:.")
+    ] = "",
     drain_seconds: Annotated[
         float, typer.Option(help="How long calls may go on after SIGTERM before they say goodbye.", min=0)
     ] = 60.0,
@@ -41,31 +58,52 @@ def serve(
     """
     if insecure and not _is_loopback(host):
         raise EngineError(f"--insecure lets anybody in, so it listens on 127.0.0.1 only, not on {host}")
-    settings = Settings.from_environment(public_url, insecure=insecure, calls=calls, most_calls=most_calls)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_run(load_agent(agent), settings, host, port, drain_seconds))
+    settings = Settings.from_environment(
+        public_url,
+        insecure=insecure,
+        calls=calls,
+        most_calls=most_calls,
+        most_lag=most_lag_ms / 1000 or None,
+        refusal=refusal,
+        overflow=overflow,
+    )
+    loaded = load_agent(agent)
+    if workers > 1:
+        if sys.platform == "win32":
+            raise EngineError("several workers can share a port on Linux and macOS only")
+        _run_several(loaded, settings, workers, host, port, drain_seconds)
+        return
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(_run(loaded, settings, host, port, drain_seconds))
+
+
+def _make_worker(agent: Agent, settings: Settings, metrics: Metrics, lag: Callable[[float], None]) -> Worker:
+    return Worker(agent, settings, watch=[metrics.watch], lag=lag)
 
 
 async def _run(agent: Agent, settings: Settings, host: str, port: int, drain: float) -> None:
     metrics = Metrics()
-    async with Worker(agent, settings, watch=[metrics.watch], lag=metrics.lag) as worker:
+    async with _make_worker(agent, settings, metrics, metrics.lag) as worker:
         await standalone.serve(
             worker,
             metrics,
             host=host,
             port=port,
             drain=drain,
-            listening=lambda port: typer.echo(f"listening on http://{host}:{port}"),
+            listening=lambda port: _tell(host, port),
         )
 
 
-def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
-    """uvloop's event loop where it is installed, which halves the cost of a frame; else Python's own."""
-    with contextlib.suppress(ImportError):
-        import uvloop
+def _run_several(agent: Agent, settings: Settings, workers: int, host: str, port: int, drain: float) -> None:
+    with standalone.listen(host, port) as listener:
+        supervisor = Supervisor(
+            listener, partial(_make_worker, agent, settings), workers=workers, drain=drain
+        )
+        supervisor.run(lambda: _tell(host, listener.getsockname()[1]))
 
-        return uvloop.Loop
-    return None
+
+def _tell(host: str, port: int) -> None:
+    typer.echo(f"listening on http://{host}:{port}")
 
 
 def _is_loopback(host: str) -> bool:

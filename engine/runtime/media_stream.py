@@ -10,7 +10,7 @@ from typing import Final
 
 from engine.core.events import MediaGap, StreamLost, StreamOpened, StreamStopped, WireFault
 from engine.runtime.session import Session
-from engine.runtime.socket import POLICY_VIOLATION, MediaSocket
+from engine.runtime.socket import POLICY_VIOLATION, TRY_AGAIN_LATER, MediaSocket
 from engine.wire.twilio_stream import Decoded, Decoder, Media, StreamStart
 
 _log = logging.getLogger(__name__)
@@ -18,15 +18,16 @@ _log = logging.getLogger(__name__)
 START_WITHIN_S: Final = 10.0
 """How long a socket may be open before it says whose stream it is."""
 
-Admit = Callable[[StreamStart], Session | None]
-"""Finds the call of a stream. None: it has none, and is turned away."""
+Admit = Callable[[StreamStart], Session | int]
+"""Finds the call of a stream; or the close code with which a stream that has none is turned away."""
 
 
 class MediaStream:
     """Reads one Twilio media socket and hands what it says to its call.
 
     Until ``start`` has named a call that is waiting for it, nothing is opened and no audio is looked at; a
-    stream that names none, or nothing within `START_WITHIN_S`, is closed with a policy violation.
+    stream that names none, or nothing within `START_WITHIN_S`, is closed with a policy violation, and one
+    for which there is no room with ``TRY_AGAIN_LATER``.
     """
 
     def __init__(self, socket: MediaSocket, admit: Admit) -> None:
@@ -69,8 +70,9 @@ class MediaStream:
 
     def _start(self, start: StreamStart) -> None:
         session = self._admit(start)
-        if session is None:
-            self._turn_away("its token is good for no call")
+        if isinstance(session, int):
+            full = session == TRY_AGAIN_LATER
+            self._turn_away("there is no room" if full else "its token is good for no call", session)
             return
         self._patience.cancel()
         self._session = session
@@ -87,12 +89,12 @@ class MediaStream:
             session.detach(self._socket, None)
             self._leave()
 
-    def _turn_away(self, why: str) -> None:
+    def _turn_away(self, why: str, code: int = POLICY_VIOLATION) -> None:
         if not self._over:
             _log.warning("a media stream was turned away: %s", why)
             self._patience.cancel()
             self._over = True
-            self._socket.close(POLICY_VIOLATION)
+            self._socket.close(code)
 
     def _leave(self) -> None:
         self._over = True

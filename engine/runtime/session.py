@@ -195,6 +195,11 @@ class Session:
             if lost is not None:
                 self.dispatch(lost)
 
+    @property
+    def joined(self) -> bool:
+        """Whether the carrier has opened a stream for the call."""
+        return self._joined_at is not None
+
     def on_freed(self, done: Callable[[], object]) -> None:
         """Have ``done`` called, and awaited if need be, when the call is over and its providers are freed."""
         self._when_freed.append(done)

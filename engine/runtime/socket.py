@@ -12,7 +12,8 @@ _log = logging.getLogger(__name__)
 
 NORMAL_CLOSURE = 1000
 POLICY_VIOLATION = 1008
-"""The close codes the engine uses (RFC 6455, section 7.4.1)."""
+TRY_AGAIN_LATER = 1013
+"""The close codes the engine uses (RFC 6455, section 7.4.1, and IANA's registry of close codes)."""
 
 BACKLOG = 256 * 1024
 """Characters that may wait for a peer: twenty times what a call keeps at the carrier."""

@@ -15,10 +15,11 @@ from ipaddress import ip_address
 from urllib.parse import parse_qsl, urlsplit
 
 from engine.core.events import CallerHungUp
+from engine.runtime.admission import Refusal
 from engine.runtime.carrier import CarrierLeg, StreamOnlyLeg, TwilioLeg
 from engine.runtime.media_stream import MediaStream
 from engine.runtime.session import Session
-from engine.runtime.socket import MediaSocket
+from engine.runtime.socket import POLICY_VIOLATION, TRY_AGAIN_LATER, MediaSocket
 from engine.runtime.worker import Caller, Worker
 from engine.wire import twilio_voice
 from engine.wire.stream_token import StreamTokens
@@ -53,6 +54,11 @@ class Webhook:
     form: Mapping[str, str]
 
     @property
+    def entry(self) -> str:
+        """What is asked for: the last part of the path, such as ``voice``."""
+        return urlsplit(self.target).path.rstrip("/").rpartition("/")[2]
+
+    @property
     def values(self) -> dict[str, str]:
         """What Twilio says: in the form, or for a GET in the query."""
         return dict(parse_qsl(urlsplit(self.target).query)) | dict(self.form)
@@ -63,9 +69,13 @@ class Webhook:
 
 
 class TwilioDoor:
-    """Twilio's webhooks and media sockets for one worker."""
+    """Twilio's webhooks and media sockets for one worker.
 
-    def __init__(self, worker: Worker) -> None:
+    ``media`` is the path of the media socket beside the webhooks; of several workers it names the one.
+    """
+
+    def __init__(self, worker: Worker, media: str = "media") -> None:
+        self.media = media
         self._worker = worker
         self._tokens = StreamTokens(lambda: secrets.token_urlsafe(24))
         settings = worker.settings
@@ -81,15 +91,16 @@ class TwilioDoor:
     def answer(self, asked: Webhook) -> Answer:
         """Answer a webhook: ``voice``, ``dialled`` or ``status``, by the last part of its path."""
         entries = {"voice": self._voice, "dialled": self._dialled, "status": self._status}
-        entry = entries.get(urlsplit(asked.target).path.rstrip("/").rpartition("/")[2])
+        entry = entries.get(asked.entry)
         if entry is None:
             return Answer(404, "there is nothing here\n", "text/plain")
-        if not self._is_twilio(asked):
+        if not self.is_twilio(asked):
             _log.warning("a webhook that Twilio did not sign was refused")
             return Answer(403, "Twilio's signature is missing or wrong\n", "text/plain")
         return entry(asked)
 
-    def _is_twilio(self, asked: Webhook) -> bool:
+    def is_twilio(self, asked: Webhook) -> bool:
+        """Whether a webhook is Twilio's own, or may be taken for it in the insecure mode."""
         if self._signatures is None:
             return self._worker.settings.insecure and _is_loopback(asked.peer)
         return self._signatures.accepts_webhook(asked.target, asked.form, asked.signature)
@@ -100,14 +111,34 @@ class TwilioDoor:
         sid = said.get("CallSid", "")
         session = self._by_sid.get(sid)
         if session is None:
-            if self._worker.full:
-                return Answer(200, twilio_voice.reject("busy"))
+            if (refusal := self._worker.refusal) is not None:
+                return self._refuse(refusal)
             caller = Caller(said.get("From", ""), said.get("To", ""), "twilio")
             session = self._worker.create(caller, lambda call_id: self._leg(call_id, sid, asked))
             if session is None:
+                self._worker.admission.refused[Refusal.NO_AGENT] += 1
                 return Answer(200, twilio_voice.reject("rejected"))
             self._remember(sid, session)
         return Answer(200, self._stream_twiml(session.call_id, asked))
+
+    def session_of(self, call_sid: str) -> Session | None:
+        """The call of Twilio's name for it, as long as it is not freed."""
+        return self._by_sid.get(call_sid)
+
+    def _refuse(self, refusal: Refusal) -> Answer:
+        """A call that there is no room for: it goes elsewhere, is told so, or finds the line busy."""
+        settings = self._worker.settings
+        self._worker.admission.refused[refusal] += 1
+        _log.warning("a call was refused: %s", refusal)
+        if settings.overflow.startswith("http"):
+            twiml = twilio_voice.redirect(settings.overflow)
+        elif settings.overflow:
+            twiml = twilio_voice.redirect_dial(settings.overflow)
+        elif settings.refusal:
+            twiml = twilio_voice.say_then_hang_up(settings.refusal)
+        else:
+            twiml = twilio_voice.reject("busy")
+        return Answer(200, twiml)
 
     def _dialled(self, asked: Webhook) -> Answer:
         """A transfer is over: it failed, and the caller comes back to the agent, or they have talked."""
@@ -142,23 +173,27 @@ class TwilioDoor:
         """A websocket was opened."""
         return MediaStream(socket, self._admit)
 
-    def _admit(self, start: StreamStart) -> Session | None:
-        """The call of a stream: that of its token; without tokens, a new one."""
+    def _admit(self, start: StreamStart) -> Session | int:
+        """The call of a stream: that of its token; without tokens, a new one. Else the close code."""
         token = start.custom_parameters.get(TOKEN)
         if token is not None:
             call_id = self._tokens.redeem(token, self._worker.now)
             session = self._worker.sessions.get(call_id or "")
-            return None if session is None or session.closed else session
-        if not self._worker.settings.insecure or self._worker.full:
-            return None
+            return POLICY_VIOLATION if session is None or session.closed else session
+        if not self._worker.settings.insecure:
+            return POLICY_VIOLATION
+        if (refusal := self._worker.refusal) is not None:
+            self._worker.admission.refused[refusal] += 1
+            return TRY_AGAIN_LATER
         said = start.custom_parameters
         caller = Caller(said.get("from", ""), said.get("to", ""), "twilio")
-        return self._worker.create(caller, lambda call_id: StreamOnlyLeg())
+        session = self._worker.create(caller, lambda call_id: StreamOnlyLeg())
+        return POLICY_VIOLATION if session is None else session
 
     # --- TwiML ----------------------------------------------------------------------------------------
 
     def _stream_twiml(self, call_id: str, asked: Webhook, digits: str = "") -> str:
-        url = twilio_voice.stream_url(self._base(asked), asked.sibling("media"))
+        url = twilio_voice.stream_url(self._base(asked), asked.sibling(self.media))
         parameters = {TOKEN: self._tokens.issue(call_id, self._worker.now)}
         if digits:
             return twilio_voice.play_digits_then_stream(digits, url, parameters)

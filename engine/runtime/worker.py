@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from engine.errors import EngineError
 from engine.providers.silero_model import find_model
 from engine.records.folder import CallFolder
 from engine.records.record import CallFacts
+from engine.runtime.admission import Admission, Refusal
 from engine.runtime.carrier import CarrierLeg, StreamOnlyLeg, TwilioAccount, TwilioRest
 from engine.runtime.lag import LoopLag
 from engine.runtime.outfit import Outfit, Outfits
@@ -35,8 +37,14 @@ _log = logging.getLogger(__name__)
 AFTER_DRAIN_S = 20.0
 """How long calls may take to say goodbye and hang up beyond the time they were given."""
 
+MOST_LAG_S = 0.05
+"""An interrupted agent falls silent 110 ms after the first sound; this much later is within 160 ms. Audio
+that is being spoken bears far more: the carrier has a second of it in hand."""
+
 SID, TOKEN = "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"
 """The environment variables that hold Twilio's account, the same that Twilio's own tools read."""
+
+_OVERFLOW = re.compile(r"https?://.|sips?:.|\+[0-9]")
 
 ChooseAgent = Callable[[str, str], Agent | None]
 """The agent for a call ``(to, from)``; None: nobody answers that number."""
@@ -58,7 +66,14 @@ class Settings:
     calls: Path | None = None
     """Where each call gets a folder with its files; None: nothing is written."""
     most_calls: int | None = None
-    """Calls at a time; whoever rings beyond that hears the busy tone."""
+    """Calls at a time, those among them that ring; None: as many as the event loop bears."""
+    most_lag: float | None = MOST_LAG_S
+    """Seconds by which the event loop may run late (p99 of the last five seconds) for a new call to be taken;
+    None: however late."""
+    refusal: str = ""
+    """What a caller for whom there is no room hears before Twilio hangs up; empty: the busy tone, free."""
+    overflow: str = ""
+    """Where such a caller goes instead: a URL that answers with TwiML, a number (E.164), or ``sip:``."""
     farewell: str = ""
     """What a call says when it has to end because the worker goes down."""
 
@@ -71,6 +86,11 @@ class Settings:
                 f"to tell Twilio from strangers, {' and '.join(missing)} must be set"
                 " (the insecure mode lets in whoever connects from this machine)"
             )
+        if self.overflow and not _OVERFLOW.match(self.overflow):
+            raise EngineError(
+                f"calls beyond the limit cannot go to {self.overflow!r}: that must be an https:// address,"
+                " a number like +15550100 or a sip: address"
+            )
 
     @classmethod
     def from_environment(
@@ -80,10 +100,22 @@ class Settings:
         insecure: bool = False,
         calls: Path | None = None,
         most_calls: int | None = None,
+        most_lag: float | None = MOST_LAG_S,
+        refusal: str = "",
+        overflow: str = "",
     ) -> Settings:
         """With the account of TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, which ``insecure`` leaves alone."""
         account = TwilioAccount(os.environ.get(SID, ""), os.environ.get(TOKEN, ""))
-        return cls(public_url, None if insecure else account, insecure, calls, most_calls)
+        return cls(
+            public_url,
+            None if insecure else account,
+            insecure,
+            calls,
+            most_calls,
+            most_lag,
+            refusal=refusal,
+            overflow=overflow,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +132,7 @@ class Worker:
 
     ``agent`` is one agent for all numbers, or a function that chooses. ``tools`` are functions by name, over
     those that the agent names itself. ``providers`` replaces those that the agents name. ``watch`` are called
-    for each new call and return a listener each. ``lag`` is told, ten times a second, by how
+    for each new call and return a listener each. ``lag`` is told, twenty times a second, by how
     many seconds the event loop runs late.
     """
 
@@ -117,7 +149,7 @@ class Worker:
         self.settings = settings
         self.sessions: dict[str, Session] = {}
         """The calls that are not freed yet, by their id."""
-        self.draining = False
+        self.admission = Admission(settings.most_calls, settings.most_lag)
         self.rest: TwilioRest | None = None
         """Twilio's REST API, while the worker runs and where it has an account."""
         self._agent = agent
@@ -136,8 +168,7 @@ class Worker:
         _check_writable(self.settings.calls)
         if self.settings.account is not None:
             self.rest = TwilioRest(self.settings.account)
-        if self._lag is not None:
-            self._sampler = LoopLag(self._lag)
+        self._sampler = LoopLag(self._sample)
         return self
 
     async def __aexit__(
@@ -157,7 +188,7 @@ class Worker:
 
         Returns how many are left when even the time for that is over; 0 as a rule.
         """
-        self.draining = True
+        self.admission.draining = True
         live = list(self.sessions.values())
         for session in live:
             session.dispatch(Drain(round(within * 1000), self.settings.farewell))
@@ -171,10 +202,19 @@ class Worker:
     # --- calls ----------------------------------------------------------------------------------------
 
     @property
-    def full(self) -> bool:
-        """Whether a new call would be refused."""
-        most = self.settings.most_calls
-        return self.draining or (most is not None and len(self.sessions) >= most)
+    def draining(self) -> bool:
+        """Whether the worker takes no new calls because it was told to stop."""
+        return self.admission.draining
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why a call that comes now would be refused; None: it would be taken."""
+        return self.admission.refusal(len(self.sessions))
+
+    @property
+    def ringing(self) -> int:
+        """How many slots are held for calls whose first stream has not come yet."""
+        return sum(not session.joined for session in self.sessions.values())
 
     @property
     def now(self) -> int:
@@ -184,8 +224,8 @@ class Worker:
     def create(self, caller: Caller, make_leg: Callable[[str], CarrierLeg]) -> Session | None:
         """Make a call, for which its providers open while the phone still rings.
 
-        ``make_leg`` is given the new call's id. None: no agent answers that number, or it cannot be run,
-        which is logged.
+        Whoever asks has seen to it that there is room (`refusal`). ``make_leg`` is given the new call's id.
+        None: no agent answers that number, or it cannot be run, which is logged.
         """
         call_id = secrets.token_hex(8)
         try:
@@ -198,6 +238,11 @@ class Worker:
             return None
         session.dispatch(Created())
         return session
+
+    def _sample(self, lag: float) -> None:
+        self.admission.lag.add(lag)
+        if self._lag is not None:
+            self._lag(lag)
 
     def _agent_for(self, caller: Caller) -> Agent | None:
         if isinstance(self._agent, Agent):

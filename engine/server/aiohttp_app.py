@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import WSMsgType, web
 
 from engine.runtime.socket import WebSocketWriter
-from engine.runtime.twilio_door import TwilioDoor, Webhook
+from engine.runtime.twilio_door import Answer, TwilioDoor, Webhook
 from engine.runtime.worker import Worker
 
 LONGEST_MESSAGE = 1024 * 1024
@@ -26,9 +26,20 @@ def aiohttp_routes(worker: Worker, prefix: str = "/twilio") -> list[web.RouteDef
     """
     door = TwilioDoor(worker)
 
+    async def answer(asked: Webhook) -> Answer:
+        return door.answer(asked)
+
+    return door_routes(door, answer, prefix)
+
+
+def door_routes(
+    door: TwilioDoor, answer: Callable[[Webhook], Awaitable[Answer]], prefix: str
+) -> list[web.RouteDef]:
+    """The routes of a door whose webhooks ``answer`` answers."""
+
     async def webhook(request: web.Request) -> web.Response:
         form = {} if request.method == "GET" else await request.post()
-        answer = door.answer(
+        answered = await answer(
             Webhook(
                 target=request.raw_path,
                 host=request.host,
@@ -37,7 +48,7 @@ def aiohttp_routes(worker: Worker, prefix: str = "/twilio") -> list[web.RouteDef
                 form={name: value for name, value in form.items() if isinstance(value, str)},
             )
         )
-        return web.Response(status=answer.status, text=answer.body, content_type=answer.content_type)
+        return web.Response(status=answered.status, text=answered.body, content_type=answered.content_type)
 
     async def media(request: web.Request) -> web.StreamResponse:
         signature = request.headers.get("X-Twilio-Signature")
@@ -49,7 +60,7 @@ def aiohttp_routes(worker: Worker, prefix: str = "/twilio") -> list[web.RouteDef
     return [
         *(web.post(f"{prefix}/{name}", webhook) for name in names),
         web.get(f"{prefix}/voice", webhook, allow_head=False),
-        web.get(f"{prefix}/media", media, allow_head=False),
+        web.get(f"{prefix}/{door.media}", media, allow_head=False),
     ]
 
 

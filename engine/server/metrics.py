@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from engine.core.effects import Effect
@@ -11,10 +11,13 @@ from engine.core.notes import Closed, Fault, Note, ReplyStage
 from engine.errors import MissingExtra
 from engine.observe.latency import answer_ms
 from engine.observe.timeline import Timeline
+from engine.runtime.admission import Refusal
 from engine.runtime.session import Listener, Session
+from engine.runtime.worker import Worker
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
+    from prometheus_client.metrics_core import Metric
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _ANSWER_BUCKETS = (0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0)
@@ -64,6 +67,10 @@ class Metrics:
 
         return step
 
+    def follow(self, worker: Worker) -> None:
+        """Show a worker's slots, lag and refusals, too, as they are whenever the figures are asked for."""
+        self.registry.register(_Room(worker))
+
     def lag(self, seconds: float) -> None:
         """Take one measurement of the event loop's lateness."""
         self._lag.observe(seconds)
@@ -85,3 +92,59 @@ class Metrics:
             answer = answer_ms(timeline, turn)
             if turn.reply == note.reply and answer is not None:
                 self._answer.observe(answer / 1000)
+
+
+def merged(texts: Mapping[int, bytes]) -> bytes:
+    """The figures of several workers by number, all in Prometheus' text format; each gets its ``worker``."""
+    from prometheus_client import CollectorRegistry, generate_latest
+    from prometheus_client.parser import text_string_to_metric_families
+
+    families: dict[str, Metric] = {}
+    for number, text in sorted(texts.items()):
+        for family in text_string_to_metric_families(text.decode()):
+            samples = [s._replace(labels={"worker": str(number), **s.labels}) for s in family.samples]
+            family.samples = (
+                [*families[family.name].samples, *samples] if family.name in families else samples
+            )
+            families[family.name] = family
+    registry = CollectorRegistry()
+    registry.register(_Families(list(families.values())))
+    return generate_latest(registry)
+
+
+class _Families:
+    """Figures that are there already."""
+
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> list[Metric]:
+        """For the registry."""
+        return self._families
+
+
+class _Room:
+    """What a worker knows itself about how much room it has."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def collect(self) -> Iterator[Metric]:
+        """For the registry."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        worker = self._worker
+        yield GaugeMetricFamily("engine_slots_taken", "Calls that hold a slot", len(worker.sessions))
+        yield GaugeMetricFamily(
+            "engine_slots_reserved", "Slots of calls whose stream has not come yet", worker.ringing
+        )
+        if worker.settings.most_calls is not None:
+            yield GaugeMetricFamily("engine_slots", "Slots in all", worker.settings.most_calls)
+        yield GaugeMetricFamily(
+            "engine_loop_lag_p99_seconds", "What admission goes by", worker.admission.lag.p99
+        )
+        yield GaugeMetricFamily("engine_admitting", "1: a new call would be taken", worker.refusal is None)
+        refused = CounterMetricFamily("engine_refusals", "Calls that were not taken", labels=["reason"])
+        for reason in Refusal:
+            refused.add_metric([reason], worker.admission.refused[reason])
+        yield refused

@@ -72,6 +72,23 @@ def reject(reason: Literal["busy", "rejected"] = "rejected") -> str:
     return _text(response)
 
 
+def say_then_hang_up(text: str) -> str:
+    """Answer a call, say ``text`` with Twilio's own voice, and end it."""
+    if not text.strip():
+        raise ValueError("there must be something to say")
+    response = VoiceResponse()
+    response.say(_legal(text))
+    response.hangup()
+    return _text(response)
+
+
+def redirect(url: str) -> str:
+    """Have the call follow what another URL answers."""
+    response = VoiceResponse()
+    response.redirect(_legal(url), method="POST")
+    return _text(response)
+
+
 def redirect_dial(
     target: str, *, caller_id: str | None = None, timeout: int = 30, action: str | None = None
 ) -> str:

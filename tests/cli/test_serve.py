@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +42,19 @@ def test_the_insecure_mode_is_for_this_machine_only(capsys: pytest.CaptureFixtur
     said = refused(capsys, "serve", "--agent", "any.toml", "--port", "0", "--insecure", "--host", host)
     assert said.count("\n") == 1
     assert "127.0.0.1 only" in said
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="workers share a port on POSIX only")
+def test_what_a_worker_cannot_start_with_is_said_once_by_its_parent(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    agent = tmp_path / "agent.toml"
+    agent.write_text(
+        '[model]\nplaybook = "drink_orders"\n[[tools]]\nname = "look"\nhandler = "nowhere:look"\n'
+    )
+    said = refused(capsys, "serve", "--agent", str(agent), "--port", "0", "--insecure", "--workers", "2")
+    assert said.count("\n") == 1
+    assert "nowhere" in said
 
 
 def test_an_agent_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,7 +35,7 @@ async def test_a_socket_that_never_starts_is_turned_away(monkeypatch: pytest.Mon
     monkeypatch.setattr(media_stream, "START_WITHIN_S", 0.01)
     peer = Closes()
     writer = WebSocketWriter(peer.send, peer.close)
-    stream = MediaStream(writer, lambda start: None)
+    stream = MediaStream(writer, lambda start: POLICY_VIOLATION)
     stream.receive('{"event": "connected"}')
     await writer.closed()
     assert peer.code == POLICY_VIOLATION
@@ -52,7 +52,7 @@ async def test_a_socket_that_never_starts_is_turned_away(monkeypatch: pytest.Mon
 async def test_a_socket_that_makes_no_sense_is_turned_away(messages: list[str]) -> None:
     peer = Closes()
     writer = WebSocketWriter(peer.send, peer.close)
-    stream = MediaStream(writer, lambda start: None)
+    stream = MediaStream(writer, lambda start: POLICY_VIOLATION)
     for message in messages:
         stream.receive(message)
     await writer.closed()
@@ -61,7 +61,7 @@ async def test_a_socket_that_makes_no_sense_is_turned_away(messages: list[str]) 
 
 
 async def test_nonsense_beyond_measure_ends_the_call_on_the_record() -> None:
-    async with Worker(greeter(), Settings(insecure=True), providers=stand_ins()) as worker:
+    async with Worker(greeter(), Settings(insecure=True, most_lag=None), providers=stand_ins()) as worker:
         phone = InstantPhone(TwilioDoor(worker), token=None)
         await phone.played(PIECE)
         (session,) = worker.sessions.values()
@@ -74,7 +74,7 @@ async def test_nonsense_beyond_measure_ends_the_call_on_the_record() -> None:
 
 async def test_a_gap_in_the_callers_audio_reaches_the_call_and_the_transcriber() -> None:
     providers = stand_ins()
-    async with Worker(greeter(), Settings(insecure=True), providers=providers) as worker:
+    async with Worker(greeter(), Settings(insecure=True, most_lag=None), providers=providers) as worker:
         phone = InstantPhone(TwilioDoor(worker), token=None)
         stream = await providers.transcriber.opened.get()
         for timestamp in (0, 120):
@@ -88,7 +88,7 @@ async def test_a_gap_in_the_callers_audio_reaches_the_call_and_the_transcriber()
 
 
 async def test_the_media_time_of_a_second_stream_goes_on_where_the_first_one_ended() -> None:
-    async with Worker(greeter(), Settings(insecure=True), providers=stand_ins()) as worker:
+    async with Worker(greeter(), Settings(insecure=True, most_lag=None), providers=stand_ins()) as worker:
         first = InstantPhone(TwilioDoor(worker), token=None)
         await first.played(PIECE)
         first.say()

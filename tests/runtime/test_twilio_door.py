@@ -9,6 +9,7 @@ import pytest
 
 from engine.core.events import TransferNow
 from engine.core.notes import EndReason
+from engine.runtime.admission import Refusal
 from engine.runtime.twilio_door import Answer, TwilioDoor, Webhook
 from engine.runtime.worker import Settings, Worker
 from tests.runtime.phones import InstantPhone
@@ -119,13 +120,47 @@ async def test_a_signature_is_good_for_its_own_request_only(bench: Bench) -> Non
     ("peer", "status"), [("127.0.0.1", 200), ("::1", 200), ("10.0.0.1", 403), ("", 403), ("localhost", 403)]
 )
 async def test_the_insecure_mode_lets_in_this_machine_only(peer: str, status: int) -> None:
-    async with Worker(greeter(), Settings(insecure=True), providers=stand_ins()) as worker:
+    async with Worker(greeter(), Settings(insecure=True, most_lag=None), providers=stand_ins()) as worker:
         door = TwilioDoor(worker)
         answer = door.answer(Webhook("/twilio/voice", "127.0.0.1:8000", peer, None, {"CallSid": "CA1"}))
         assert answer.status == status
         assert door.accepts_stream("/twilio/media", peer, None) is (status == 200)
         if status == 200:
             assert "ws://127.0.0.1:8000/twilio/media" in answer.body
+
+
+@pytest.mark.parametrize(
+    ("more", "twiml"),
+    [
+        ({}, '<Reject reason="busy" />'),
+        ({"refusal": "All lines are busy."}, "<Say>All lines are busy.</Say><Hangup />"),
+        ({"overflow": "https://b.example/v"}, '<Redirect method="POST">https://b.example/v</Redirect>'),
+        ({"overflow": "+15550100"}, '<Dial timeout="30"><Number>+15550100</Number></Dial>'),
+        ({"overflow": "sip:a@b.example"}, '<Dial timeout="30"><Sip>sip:a@b.example</Sip></Dial>'),
+    ],
+)
+async def test_a_call_that_there_is_no_room_for(more: dict[str, str], twiml: str) -> None:
+    limited = Settings(insecure=True, most_lag=None, most_calls=1, **more)  # type: ignore[arg-type]
+    async with Worker(greeter(), limited, providers=stand_ins()) as worker:
+        door = TwilioDoor(worker)
+
+        def ring(sid: str) -> str:
+            asked = Webhook("/twilio/voice", "127.0.0.1:80", "127.0.0.1", None, {"CallSid": sid})
+            return door.answer(asked).body
+
+        first = ring("CA1")
+        assert twiml in ring("CA2")
+        assert worker.admission.refused == {Refusal.FULL: 1}
+        assert "<Connect>" in ring("CA1"), "a call that has its slot"
+        phone = InstantPhone(door, token=stream_token(first))
+        await phone.played(PIECE)
+        phone.send("stop")
+
+
+def stream_token(twiml: str) -> str:
+    parameter = ElementTree.fromstring(twiml).find("Connect/Stream/Parameter")
+    assert parameter is not None
+    return parameter.attrib["value"]
 
 
 async def test_keys_go_out_in_a_seam_that_the_call_survives(bench: Bench) -> None:

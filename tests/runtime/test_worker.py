@@ -12,19 +12,23 @@ from pathlib import Path
 import pytest
 
 from engine.agent import Agent
+from engine.agent.problems import SHORTEST
 from engine.core.effects import Effect
 from engine.core.events import Event
 from engine.core.notes import Closed, EndReason
 from engine.errors import EngineError
 from engine.observe.replay import replay
+from engine.runtime.admission import Refusal
 from engine.runtime.carrier import StreamOnlyLeg
+from engine.runtime.lag import SAMPLES
 from engine.runtime.session import Listener, Session
 from engine.runtime.twilio_door import TwilioDoor
 from engine.runtime.worker import Caller, Settings, Worker
 from tests.runtime.phones import InstantPhone
 from tests.stand_ins import GREETING, PIECE, greeter, stand_ins
 
-INSECURE = Settings(insecure=True)
+INSECURE = Settings(insecure=True, most_lag=None)
+ONE_CALL = Settings(insecure=True, most_lag=None, most_calls=1)
 
 
 async def hold_a_call(door: TwilioDoor) -> None:
@@ -58,7 +62,7 @@ async def test_two_hundred_calls_leave_nothing_behind() -> None:
 
 
 async def test_a_call_leaves_its_files(tmp_path: Path) -> None:
-    settings = Settings(insecure=True, calls=tmp_path)
+    settings = Settings(insecure=True, most_lag=None, calls=tmp_path)
     agent = greeter(record={"audio": True}, metadata={"shop": 7})
     async with Worker(agent, settings, providers=stand_ins("good morning")) as worker:
         await hold_a_call(TwilioDoor(worker))
@@ -96,13 +100,52 @@ async def test_a_transcriber_that_refuses_is_asked_again_and_the_call_goes_on() 
 
 
 async def test_calls_beyond_the_most_are_refused() -> None:
-    async with Worker(greeter(), Settings(insecure=True, most_calls=1), providers=stand_ins()) as worker:
+    async with Worker(greeter(), ONE_CALL, providers=stand_ins()) as worker:
         door = TwilioDoor(worker)
         first = InstantPhone(door, token=None)
         second = InstantPhone(door, token=None)
-        assert (first.closed, second.closed) == (None, 1008)
+        assert (first.closed, second.closed) == (None, 1013)
         assert len(worker.sessions) == 1
+        assert worker.admission.refused == {Refusal.FULL: 1}
+        await first.played(PIECE)
+        (session,) = worker.sessions.values()
         first.send("stop")
+        await session.wait_closed()
+        assert worker.refusal is None
+        third = InstantPhone(door, token=None)
+        await third.played(PIECE)
+        third.send("stop")
+
+
+async def test_a_loop_that_runs_late_takes_no_new_calls_until_it_keeps_time_again() -> None:
+    patient = Settings(insecure=True, most_lag=1000.0)
+    async with Worker(greeter(), patient, providers=stand_ins("good morning")) as worker:
+        door = TwilioDoor(worker)
+        phone = InstantPhone(door, token=None)
+        await phone.played(PIECE)
+        lag = worker.admission.lag
+        lag.add(1001.0)
+        assert worker.refusal is None, "one hiccup"
+        lag.add(1001.0)
+        assert InstantPhone(door, token=None).closed == 1013
+        assert worker.admission.refused == {Refusal.LATE: 1}
+        phone.say()
+        await phone.played(2 * PIECE)
+        for _ in range(SAMPLES - 1):
+            lag.add(0.0)
+        assert worker.refusal is None
+        phone.send("stop")
+
+
+async def test_a_slot_is_held_while_it_rings_and_given_back_when_no_stream_comes() -> None:
+    agent = greeter(limits={"join": SHORTEST})
+    async with Worker(agent, ONE_CALL, providers=stand_ins()) as worker:
+        session = worker.create(Caller("1", "2"), lambda call_id: StreamOnlyLeg())
+        assert session is not None
+        assert (worker.refusal, worker.ringing) == (Refusal.FULL, 1)
+        await session.wait_closed()
+        assert session.reason is EndReason.UNJOINED
+        assert (worker.refusal, worker.ringing) == (None, 0)
 
 
 async def test_each_number_gets_its_agent_and_a_number_without_one_is_refused() -> None:
@@ -146,7 +189,7 @@ async def test_a_drain_lets_calls_go_on_and_takes_no_new_ones() -> None:
         draining = asyncio.ensure_future(worker.drain(3600))
         await asyncio.sleep(0)
         assert worker.draining
-        assert InstantPhone(door, token=None).closed == 1008
+        assert InstantPhone(door, token=None).closed == 1013
         phone.say()
         await phone.played(2 * PIECE)
         assert not draining.done()
@@ -174,6 +217,12 @@ async def test_the_lag_of_the_loop_is_measured() -> None:
     lags: asyncio.Queue[float] = asyncio.Queue()
     async with Worker(greeter(), INSECURE, providers=stand_ins(), lag=lags.put_nowait):
         assert await lags.get() >= 0
+
+
+@pytest.mark.parametrize("overflow", ["voice.example.com", "15550100", "ftp://x.example", "sip:"])
+def test_a_way_out_that_twilio_could_not_take_is_refused(overflow: str) -> None:
+    with pytest.raises(EngineError, match="calls beyond the limit"):
+        Settings(insecure=True, overflow=overflow)
 
 
 @pytest.mark.parametrize("public_url", ["", "https://voice.example.com"])

@@ -24,7 +24,7 @@ async def fetch(http: aiohttp.ClientSession, port: int, path: str) -> tuple[int,
 
 
 async def test_health_and_readiness() -> None:
-    worker = Worker(greeter(), Settings(insecure=True), providers=stand_ins())
+    worker = Worker(greeter(), Settings(insecure=True, most_lag=None), providers=stand_ins())
     async with (
         worker,
         listening(make_app(worker, Metrics())) as port,
@@ -42,7 +42,7 @@ async def test_metrics_count_calls_frames_faults_and_answers() -> None:
     async with (
         Worker(
             greeter(),
-            Settings(insecure=True),
+            Settings(insecure=True, most_lag=None),
             providers=stand_ins("good morning"),
             watch=[metrics.watch],
             lag=metrics.lag,
@@ -67,6 +67,9 @@ async def test_metrics_count_calls_frames_faults_and_answers() -> None:
         'engine_faults_total{role="wire"} 1.0',
         "engine_frames_total 185.0",
         "engine_answer_seconds_count 1.0",
+        "engine_slots_taken 0.0",
+        "engine_admitting 1.0",
+        'engine_refusals_total{reason="late"} 0.0',
     ):
         assert line in text.splitlines()
 
@@ -89,7 +92,7 @@ async def test_a_signal_drains_the_worker_and_ends_the_server() -> None:
 
 
 async def test_a_second_signal_does_not_wait() -> None:
-    worker = Worker(greeter(), Settings(insecure=True), providers=stand_ins())
+    worker = Worker(greeter(), Settings(insecure=True, most_lag=None), providers=stand_ins())
     async with aiohttp.ClientSession() as http, worker:
         port = asyncio.get_running_loop().create_future()
         serving = asyncio.ensure_future(
@@ -107,7 +110,7 @@ async def test_a_second_signal_does_not_wait() -> None:
 
 
 async def test_a_busy_port_is_said_in_one_sentence() -> None:
-    async with Worker(greeter(), Settings(insecure=True), providers=stand_ins()) as worker:
+    async with Worker(greeter(), Settings(insecure=True, most_lag=None), providers=stand_ins()) as worker:
         with socket.create_server(("127.0.0.1", 0)) as other:
             port = other.getsockname()[1]
             with pytest.raises(EngineError, match=f"port {port} on 127.0.0.1 is already in use"):
