@@ -104,7 +104,7 @@ class Softphone:
         }  # fmt: skip
         try:
             async with http.post(voice_url, data=form) as answer:
-                url, parameters = _stream(answer.status, await answer.text())
+                url, parameters = stream_of(answer.status, await answer.text())
             socket = await http.ws_connect(url, compress=0, max_msg_size=0, autoping=True)
         except (aiohttp.ClientError, OSError) as error:
             raise EngineError(f"nobody answers at {voice_url}: {error}") from None
@@ -272,7 +272,7 @@ class Softphone:
         self._waiting.clear()
 
 
-def _stream(status: int, twiml: str) -> tuple[str, dict[str, str]]:
+def stream_of(status: int, twiml: str) -> tuple[str, dict[str, str]]:
     """The stream that a webhook's answer connects the call to: its URL and its parameters."""
     try:
         response = ElementTree.fromstring(twiml)

@@ -87,7 +87,8 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._origin = self._loop.time()
         self._now = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._timer_due = 0
         self._pending: deque[Event | None] = deque()
         self._stepping = False
         self._listeners: list[Listener] = []
@@ -262,12 +263,12 @@ class Session:
         wake_at = self.call.wake_at
         if wake_at is None:
             return
-        when = self._origin + wake_at / 1000
         if self._timer is not None:
-            if self._timer.when() <= when:
+            if self._timer_due <= wake_at:
                 return
             self._timer.cancel()
-        self._timer = self._loop.call_at(when, self._wake, wake_at)
+        self._timer_due = wake_at  # not asked of the timer: uvloop makes none of what is due already
+        self._timer = self._loop.call_at(self._origin + wake_at / 1000, self._wake, wake_at)
 
     def _wake(self, due: int) -> None:
         self._timer = None

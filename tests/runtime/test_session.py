@@ -120,6 +120,24 @@ async def test_the_call_is_woken_when_it_wants_to_be() -> None:
     assert call.times[1] >= 30
 
 
+def test_an_alarm_that_is_overdue_harms_nothing_on_uvloop() -> None:
+    """uvloop's loop gives a plain handle, which knows no time, for what is due at once."""
+    uvloop = pytest.importorskip("uvloop")
+
+    async def overdue() -> None:
+        call = ScriptedCall()
+        session = session_of(call)
+        for _ in range(2):
+            call.wake_at = -1_000
+            session.dispatch(Created())
+        assert not session.closed
+        await call.woken.wait()
+        assert call.told == [Created(), Created(), None]
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(overdue())
+
+
 async def test_an_alarm_that_moves_earlier_is_obeyed_and_a_later_one_costs_no_timer() -> None:
     call = ScriptedCall()
     session = session_of(call)
