@@ -49,6 +49,12 @@ class Turns(Group):
     finished: float = seconds(
         "turns.finished", "Added to the wait when the words can be a finished sentence.", ge=-10.0, le=10.0
     )
+    finished_trusted: float = seconds(
+        "turns.finished_trusted",
+        "Added as well for a caller whose finished sentences have been whole turns so far.",
+        ge=-10.0,
+        le=10.0,
+    )
     unfinished: float = seconds(
         "turns.unfinished", "Added when they cannot ('and', 'the', 'um').", ge=-10.0, le=10.0
     )
@@ -74,6 +80,11 @@ class Turns(Group):
         "turns.cutoff_window",
         "A caller who goes on within this time of the end of a turn had not finished.",
     )
+    take_back: float = seconds(
+        "turns.take_back",
+        "An answer of which no more than this was heard when the caller went on is forgotten, and what the"
+        " caller said before and after it is one turn.",
+    )
     flush_after: float = seconds(
         "turns.flush_after", "Silence after which the transcriber is asked to finish, while the wait goes on."
     )
@@ -91,6 +102,9 @@ class Turns(Group):
         "turns.drafts_per_turn",
         "Most drafts for one turn: bounds the cost of a caller who pauses often.",
         ge=0,
+    )
+    drafts_per_minute: int = dial(
+        "turns.drafts_per_minute", "Most drafts in a minute: bounds the model's requests and tokens.", ge=0
     )
 
     interruptible: bool = dial(

@@ -25,8 +25,12 @@ def wait(text: str, asked: str = "", language: str = "en", over: bool = False, e
     [
         ("", "", 600),
         ("I would like a table", "", 600),
-        ("I would like a table.", "", 400),
-        ("Is that so?", "", 400),
+        ("I would like a table.", "", 480),
+        ("Is that so?", "", 480),
+        ("Are they?", "", 480),
+        ("I would like a.", "", 1_300),
+        ("I would like", "", 1_300),
+        ("Well, that's", "", 1_300),
         ("I would like a table and", "", 1_300),
         ("I would like a", "", 1_300),
         ("Um", "", 1_300),
@@ -53,7 +57,7 @@ def test_the_words_decide(text: str, asked: str, expected: int) -> None:
 
 @pytest.mark.parametrize(
     ("text", "over", "expected"),
-    [("I would like a table", True, 350), ("I would like a table.", True, 200), ("and", True, 1_300)],
+    [("I would like a table", True, 350), ("I would like a table.", True, 230), ("and", True, 1_300)],
 )
 def test_a_vote_shortens_the_wait_for_words_that_can_be_all(text: str, over: bool, expected: int) -> None:
     assert wait(text, over=over) == expected
@@ -160,7 +164,7 @@ def test_what_was_asked_counts_for_the_next_words_even_if_they_are_the_same() ->
 def test_words_without_a_sound_that_was_noticed_are_a_turn_too() -> None:
     world = by_hand(policy(), Caller().hangs_up(at=9_000)).at(2_000, FinalWords("Hello there."))
     assert turns(world.run()) == ["Hello there."]
-    assert world.times(TurnEnded) == [2_400]
+    assert world.times(TurnEnded) == [2_480]
 
 
 def test_speech_that_stops_with_its_frames_ends_all_the_same() -> None:
