@@ -119,6 +119,10 @@ class Turns(Group):
     shortest_interruption: float = seconds(
         "turns.shortest_interruption", "Voice that makes the agent fall silent."
     )
+    brief_sound: float = seconds(
+        "turns.brief_sound",
+        "A sound shorter than this, without words so far, lets the agent go on as soon as it is over.",
+    )
     words_to_interrupt: int = dial(
         "turns.words_to_interrupt",
         "Words that end what the agent is saying, not counting those that never interrupt.",

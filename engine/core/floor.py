@@ -11,7 +11,7 @@ from engine.core import endpointing
 from engine.core import words as lists
 from engine.core.agent import Agent, AgentState
 from engine.core.assumed import Assumed, without
-from engine.core.bargein import NO_WORDS, BargeIn, Means, meaning
+from engine.core.bargein import BRIEF, BRIEF_QUIET, NO_WORDS, BargeIn, Means, meaning
 from engine.core.caller import Caller, CallerTurn
 from engine.core.conversation import Conversation
 from engine.core.drafts import Drafts
@@ -169,6 +169,7 @@ class Floor:
     def consider(self, step: Step) -> None:
         """Weigh everything once more; called at the end of every step."""
         caller, turn = self._caller, self._caller.turn
+        self._let_go(step)
         if not turn.open:
             step.deadlines.cancel(ENDPOINT)
             self._bargein.let_go(step)
@@ -340,6 +341,8 @@ class Floor:
         reply = self._agent.live
         if reply is not None and not reply.chosen:
             self._drop(step, reply)
+        if why == NO_WORDS:
+            self._bargein.nothing_said(step)
         self._bargein.resume(step, why)
         if self._owed:
             self.pending = True
@@ -489,6 +492,21 @@ class Floor:
         if self._early and why == "words" and reply.kind is Kind.ANSWER:
             self._conversation.take_back()
         self._drop(step, reply)
+
+    def _let_go(self, step: Step) -> None:
+        """The agent goes on as soon as what touched it was no interruption so far; words may still stop it.
+
+        A caller who goes on with half a turn is no such sound, however brief.
+        """
+        turn = self._caller.turn
+        if not self._bargein.active or self._early or self._caller.quiet < BRIEF_QUIET:
+            return
+        if turn.text:
+            if self._meaning(step, turn.text) is Means.LISTENING:
+                self._bargein.resume(step, "listening")
+        elif (brief := self._bargein.brief(step)) or turn.flush_answered:
+            self._bargein.nothing_said(step)
+            self._bargein.resume(step, BRIEF if brief else NO_WORDS)
 
     def _goes_on(self, step: Step, silence: int) -> bool:
         """Whether the held agent goes on now, because what held it was no interruption."""

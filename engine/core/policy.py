@@ -137,8 +137,11 @@ class Turns:
     on_sound: OnSound = OnSound.HOLD
     """Falling silent at once is cheap because resuming is exact."""
     duck_db: float = 12.0
-    shortest_interruption: int = 100
+    shortest_interruption: int = 60
     """Voice that makes the agent fall silent. Coughs are 200 ms and are taken back; speech must not wait."""
+    brief_sound: int = 220
+    """A sound shorter than this, without words so far, is taken back when it is over: people who interrupt
+    say more, and if there were words after all they stop the agent when they come."""
     words_to_interrupt: int = 1
     """Words, not counting those that never interrupt, that turn a hold into a stop."""
     hold_limit: int = 1_200

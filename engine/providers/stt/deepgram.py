@@ -2,8 +2,8 @@
 
 µ-law at 8 kHz goes through as the carrier sends it. Finals come when Deepgram has made up its mind
 (``is_final``), when it hears a pause (``speech_final``), and when it is asked (``Finalize``, at a flush).
-Such a pause, of ``endpointing`` ms, is no vote on the turn: the call counts silence itself. A second without a
-word (``UtteranceEnd``) is one.
+Such a pause, of ``endpointing`` ms, is no vote on the turn: the call counts silence itself. A second without
+words (``UtteranceEnd``) is one.
 """
 
 from __future__ import annotations
