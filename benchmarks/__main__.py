@@ -13,6 +13,7 @@ ALL: dict[str, list[str]] = {
     "frame": [],
     "audio": [],
     "endpointing": [],
+    "bargein": ["--minutes", "2"],
     "noise": [],
     "recogniser": ["--quick"],
     "laws": ["--count", "20000"],

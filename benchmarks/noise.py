@@ -1,31 +1,27 @@
 """What sounds under the agent's speech do to a call: ``python -m benchmarks.noise``
 
-Four tables, in virtual time, the same at every run; the transcriber finds no words in noise and "mm-hm" in
-the listening sounds.
+Two tables, in virtual time, the same at every run; the transcriber finds no words in noise.
 
 1. The caller is in a noisy place and says nothing, for as long as the call lasts. There may be no turn and no
    answer, and the call must end by dead air: 30 s of quiet, and at most 10 s more for the noise.
 2. The agent speaks for 20 s, and for ten of them there is noise: the reply must be heard to its end. A *dip*
    is the agent falling silent until it is clear that nobody spoke. Talkers are a meeting in the background of
    a caller who has spoken before, so and so many dB below the caller's level.
-3. A caller makes one listening sound after the other while the agent speaks: nothing may end the reply.
-4. People speak a sentence while the agent speaks: ms from the marked start of their speech until the agent is
-   silent, and how many could not make it so within two seconds.
+
+How soon people silence the agent, and ten minutes of each noise: `benchmarks.bargein`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from benchmarks.recordings import TURNS, clips, columns, percentile, room, silero, spoken
+from benchmarks.recordings import TURNS, clips, columns, room, silero, spoken
 from engine.audio.silero import SileroModel
 from engine.core.notes import Cut, EndReason, Interrupted, ReplyEnded, TurnEnded
 from engine.core.policy import Idle, Opening, Policy, Turns
 from engine.testing import ScriptedModel, World
 from engine.testing.recorded import RecordedCaller, Recording, loud_level
 from engine.testing.script import agent_silent, agent_speaking
-from engine.testing.transcriber import ScriptedTranscriber
 
 TEN_SECONDS = 10_000
 GREETING = "Hello, you have reached the front desk."
@@ -103,16 +99,6 @@ def under_a_reply(detector: Detector, noise: Recording, *, caller_first: Recordi
     return World(policy, caller=caller, model=ScriptedModel([LONG_REPLY])).run()
 
 
-def listening(detector: Detector, sounds: Sequence[Recording]) -> World:
-    """A caller who makes listening sounds under a reply, 2 s apart."""
-    caller = detector.caller()
-    for sound in sounds:
-        caller.plays(sound, when=agent_speaking(2_000))
-    caller.hangs_up(pause=45_000)
-    policy = Policy(opening=Opening(message=LONG_REPLY * 2), turns=detector.turns)
-    return World(policy, caller=caller, transcriber=ScriptedTranscriber()).run()
-
-
 def dips(world: World) -> Dips:
     """What the longest reply of a world went through."""
     long = max(world.notes(ReplyEnded), key=lambda note: note.heard_ms)
@@ -123,24 +109,6 @@ def dips(world: World) -> Dips:
         elif since is not None:
             ms, since = ms + note.at - since, None
     return Dips(times, ms, long.how is Cut.DONE)
-
-
-def interrupting(detector: Detector, sentence: Recording) -> int:
-    """Ms from the start of somebody's sentence under a reply to the silence of the agent."""
-    caller = detector.caller(room(sentence)).plays(sentence, when=agent_speaking(2_000))
-    policy = Policy(opening=Opening(message=LONG_REPLY), turns=detector.turns)
-    world = World(policy, caller=caller, transcriber=ScriptedTranscriber())
-    world.run(lambda world: bool(caller.played))
-    start = caller.played[0][1] + sentence.start
-    world.run(start + NOT_SILENCED)
-    return world.phone.ear.silence_after(start) - start
-
-
-def stops(delays: Sequence[int]) -> str:
-    """Median, 95th percentile and how many never."""
-    silenced = [ms for ms in delays if ms < NOT_SILENCED]
-    never = len(delays) - len(silenced)
-    return f"{percentile(silenced, 0.5)} / {percentile(silenced, 0.95)} ms, {never}/{len(delays)} never"
 
 
 def noises() -> dict[str, Recording]:
@@ -158,11 +126,6 @@ def talkers(caller: Recording) -> dict[str, Recording]:
             softer = meeting.louder(loud_level(caller.audio) + below - loud_level(meeting.audio))
             found[f"{clip.path.stem} at {below} dB"] = softer
     return found
-
-
-def listening_sounds() -> list[Recording]:
-    """The listening sounds; nobody wrote down which, so each is an mm-hm."""
-    return [replace(clip.recording(), text="mm-hm") for clip in clips("backchannel")]
 
 
 def main() -> None:
@@ -186,15 +149,6 @@ def main() -> None:
         [name, *(str(dips(under_a_reply(each, noise, caller_first=caller))) for each in listeners)]
         for name, noise in talkers(caller).items()
     ]
-    columns(head, rows)
-    sounds = listening_sounds()
-    print(f"3. {len(sounds)} listening sounds while the agent speaks: dips")
-    columns(head, [["mm-hm", *(str(dips(listening(each, sounds))) for each in listeners)]])
-    print("4. people who interrupt: p50 / p95 of the time until the agent is silent")
-    rows = []
-    for folder in ("words", "endpoint", "orders"):
-        people = [spoken(clip) for clip in clips(folder)]
-        rows.append([folder, *(stops([interrupting(each, one) for one in people]) for each in listeners)])
     columns(head, rows)
 
 

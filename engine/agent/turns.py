@@ -49,6 +49,12 @@ class Turns(Group):
     finished: float = seconds(
         "turns.finished", "Added to the wait when the words can be a finished sentence.", ge=-10.0, le=10.0
     )
+    finished_trusted: float = seconds(
+        "turns.finished_trusted",
+        "Added as well for a caller whose finished sentences have been whole turns so far.",
+        ge=-10.0,
+        le=10.0,
+    )
     unfinished: float = seconds(
         "turns.unfinished", "Added when they cannot ('and', 'the', 'um').", ge=-10.0, le=10.0
     )
@@ -74,6 +80,11 @@ class Turns(Group):
         "turns.cutoff_window",
         "A caller who goes on within this time of the end of a turn had not finished.",
     )
+    take_back: float = seconds(
+        "turns.take_back",
+        "An answer of which no more than this was heard when the caller went on is forgotten, and what the"
+        " caller said before and after it is one turn.",
+    )
     flush_after: float = seconds(
         "turns.flush_after", "Silence after which the transcriber is asked to finish, while the wait goes on."
     )
@@ -92,6 +103,9 @@ class Turns(Group):
         "Most drafts for one turn: bounds the cost of a caller who pauses often.",
         ge=0,
     )
+    drafts_per_minute: int = dial(
+        "turns.drafts_per_minute", "Most drafts in a minute: bounds the model's requests and tokens.", ge=0
+    )
 
     interruptible: bool = dial(
         "turns.interruptible", "Whether the caller can interrupt at all. Words said meanwhile are never lost."
@@ -104,6 +118,10 @@ class Turns(Group):
     duck_db: float = dial("turns.duck_db", "How much quieter 'duck' is.", "dB", ge=0.0)
     shortest_interruption: float = seconds(
         "turns.shortest_interruption", "Voice that makes the agent fall silent."
+    )
+    brief_sound: float = seconds(
+        "turns.brief_sound",
+        "A sound shorter than this, without words so far, lets the agent go on as soon as it is over.",
     )
     words_to_interrupt: int = dial(
         "turns.words_to_interrupt",

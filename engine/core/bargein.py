@@ -17,15 +17,19 @@ from engine.core.step import Step
 from engine.core.words import base_language, has_phrase, strip_phrases, words_of
 
 HELD = "held"
-NO_WORDS, NO_SPEECH = "no words", "no speech"
+NO_WORDS, NO_SPEECH, BRIEF = "no words", "no speech", "brief sound"
+BRIEF_QUIET = 120
+"""ms of quiet after which a brief sound is over: stop consonants inside a word are shorter."""
 NOISE_STEP = 6.0
 """dB by which a sound must exceed one that was judged noise to count again."""
 CONFIRMED_HOLDS = 3
 """Times the hold limit for which speech without words holds the agent, where another detector confirms it."""
+SILENT = -96.0
+"""dBFS below any sound."""
 NOISE_MEMORY = 8_000
 """ms within which two sounds without words are the same noise."""
-NOISE_FALL = 0.5
-"""dB per second by which the memory of noise fades."""
+NOISE_FALL = 0.1
+"""dB per second by which the memory of noise fades: a place is as loud a minute later. Words end it."""
 
 
 class Means(StrEnum):
@@ -69,9 +73,13 @@ class BargeIn:
         self._how = OnSound.IGNORE
         self._since = 0
         self._held_at = 0
-        self._noise = -96.0
+        self._noise = SILENT
         self._noise_at = 0
+        self._loudest = SILENT
+        """The noise as it was judged; the like of it refreshes the memory, and nothing makes it louder."""
         self._wordless_at: int | None = None
+        self._undecided = False
+        """A sound touched the agent, and whether it had words is not known yet."""
 
     @property
     def active(self) -> bool:
@@ -85,8 +93,10 @@ class BargeIn:
             return
         faded = self._noise - (step.now - self._noise_at) / 1000 * NOISE_FALL
         if caller.burst_level <= faded + NOISE_STEP:
+            self._noise, self._noise_at = max(faded, min(self._loudest, caller.burst_level)), step.now
             return
         self._how = turns.on_sound
+        self._undecided = True
         self._since = caller.burst_at
         self._held_at = step.now
         step.emit(Interrupted(step.now, turns.on_sound.value, caller.burst_at, "sound"))
@@ -102,19 +112,24 @@ class BargeIn:
         since = self._since if self.active else spoke if spoke is not None else step.now
         if self._agent.audible:
             step.emit(Interrupted(step.now, "stop", since, why))
+        self._undecided = False
+        self._noise = SILENT
         self.release(step)
 
     def resume(self, step: Step, why: str) -> None:
         """It was none: the agent goes on."""
         if not self.active:
             return
-        if why in (NO_WORDS, NO_SPEECH):
-            self._held_for_nothing(step)
         since = self._since
         self.release(step)
         if self._agent.live is not None:
             step.emit(Interrupted(step.now, "resume", since, why))
             self._agent.resume(step)
+
+    def brief(self, step: Step) -> bool:
+        """Whether the sound that touched the agent was, up to now, shorter than an interruption is."""
+        caller = self._caller
+        return caller.sound_at is not None and caller.sound_at - self._since < step.policy.turns.brief_sound
 
     def let_go(self, step: Step) -> None:
         """Nothing was said; the agent goes on when a sound that was no speech has been over for a while."""
@@ -123,6 +138,7 @@ class BargeIn:
             return
         at = caller.sound_at + step.policy.turns.resume_after
         if step.now >= at:
+            self.nothing_said(step)
             self.resume(step, NO_SPEECH)
         else:
             step.deadlines.set(HELD, at)
@@ -145,13 +161,16 @@ class BargeIn:
         self._how = OnSound.IGNORE
         step.deadlines.cancel(HELD)
 
-    def _held_for_nothing(self, step: Step) -> None:
-        """A second sound without words soon after another is the place, not the caller."""
+    def nothing_said(self, step: Step) -> None:
+        """The sound had no words. Two of the kind, one soon after the other, are the place itself."""
+        if not self._undecided:
+            return
+        self._undecided = False
         if self._wordless_at is not None and step.now - self._wordless_at <= NOISE_MEMORY:
             self._learn_noise(step)
         self._wordless_at = step.now
 
     def _learn_noise(self, step: Step) -> None:
         """The like of this sound will not touch the agent again for some time."""
-        self._noise = self._caller.burst_level
+        self._noise = self._loudest = self._caller.burst_level
         self._noise_at = step.now

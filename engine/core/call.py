@@ -108,7 +108,7 @@ class Call:
             ev.WireFault: self._on_wire_fault,
             ev.WriteStalled: self._on_write_stalled,
             ev.MediaGap: self.hearing.on_gap,
-            ev.VoiceVote: lambda step, event: self.caller.confirm(step, event.probability),
+            ev.VoiceVote: self.hearing.on_vote,
             ev.KeyPressed: self._on_key,
             ev.InterimWords: self.hearing.on_interim,
             ev.FinalWords: self.hearing.on_final,

@@ -18,6 +18,8 @@ from engine.core.step import Step
 BYTES_PER_MS = 8
 BURST_GAP = 100
 """Unvoiced ms inside one burst: stops and fricatives that a detector misses."""
+MOST_CREDIT = 60
+"""ms of voice that count as soon as they are confirmed: the second detector's verdict is that much later."""
 VOTE_AGE = 200
 """ms for which a second detector's word on the caller stays true."""
 
@@ -91,10 +93,17 @@ class Caller:
         self.last_frame_at: int | None = None
         self.sound_at: int | None = None
         """Call time of the last voiced frame."""
-        self._gap = 0
+        self.quiet = 0
+        """Media time since the last voiced frame, ms."""
         self._unweighed = 0
         """ms since the peak was last told of a voice."""
         self._peak = CallerPeak()
+        self._unconfirmed = 0
+        """Voice that the second detector has not confirmed, ms; from when, and how loud."""
+        self._unconfirmed_at = 0
+        self._unconfirmed_level = -96.0
+        self._hush = 0
+        """ms since the last of it."""
         self._vote = 0.0
         self._vote_at: int | None = None
 
@@ -111,13 +120,20 @@ class Caller:
     def hear(self, step: Step, frame: CallerAudio) -> None:
         """Take one frame of the caller."""
         duration = len(frame.payload) // BYTES_PER_MS
+        turns = step.policy.turns
         self.media_end = frame.at + duration
         self.last_frame_at = step.now
-        if frame.voice >= step.policy.turns.threshold and self._is_caller(step, frame):
-            self._voiced(step, frame.level, duration)
-        else:
+        if frame.voice < turns.threshold or not self._is_caller(step, frame):
             self._unweighed += duration
+            self._hush += duration
+            if self._hush > BURST_GAP:
+                self._unconfirmed = 0
             self._unvoiced(step, duration)
+        elif turns.confirmed and not self._confirmed(step):
+            self._keep(step, frame.level, duration)
+            self._unvoiced(step, duration)
+        else:
+            self._voiced(step, frame.level, duration)
 
     def lose(self, step: Step, at: int, duration: int) -> None:
         """A gap of the stream: silence as far as anyone can tell."""
@@ -128,6 +144,8 @@ class Caller:
         """A slower detector's word on the audio that was just heard."""
         self._vote = probability
         self._vote_at = step.now
+        if probability >= step.policy.turns.threshold and self._unconfirmed and not self.burst:
+            self._voiced(step, self._unconfirmed_level, 0)
 
     def vote(self, vote: Vote) -> None:
         """A vote on the end of the turn."""
@@ -157,22 +175,34 @@ class Caller:
         duration = len(frame.payload) // BYTES_PER_MS
         self._peak.update(frame.level, duration, silent_ms=self._unweighed)
         self._unweighed = 0
-        if not self._peak.is_caller(frame.level, turns.background_margin):
-            return False
-        return not turns.confirmed or self._confirmed(step)
+        return self._peak.is_caller(frame.level, turns.background_margin)
 
     def _confirmed(self, step: Step) -> bool:
         if self._vote_at is None or step.now - self._vote_at > VOTE_AGE:
             return self.state is CallerState.TALKING
         return self._vote >= step.policy.turns.threshold
 
+    def _keep(self, step: Step, level: float, duration: int) -> None:
+        """Voice that may be confirmed yet."""
+        if not self._unconfirmed:
+            self._unconfirmed_at = step.now - duration
+            self._unconfirmed_level = level
+        self._unconfirmed += duration
+        self._unconfirmed_level = max(self._unconfirmed_level, level)
+        self._hush = 0
+
     def _voiced(self, step: Step, level: float, duration: int) -> None:
         if self.burst == 0:
-            self.burst_at = step.now - duration
+            begun = step.now - duration
+            if self._unconfirmed:
+                begun = min(begun, max(self._unconfirmed_at, begun - VOTE_AGE))
+            self.burst = min(self._unconfirmed, MOST_CREDIT)
+            self.burst_at = begun
             self.burst_level = level
+        self._unconfirmed = 0
         self.burst += duration
         self.burst_level = max(self.burst_level, level)
-        self._gap = 0
+        self.quiet = 0
         self.sound_at = step.now
         if self.state is CallerState.TALKING:
             self._spoke(step, duration)
@@ -200,10 +230,9 @@ class Caller:
 
     def _unvoiced(self, step: Step, duration: int) -> None:
         self.silence += duration
-        if self.burst:
-            self._gap += duration
-            if self._gap > BURST_GAP:
-                self.burst = 0
+        self.quiet += duration
+        if self.quiet > BURST_GAP:
+            self.burst = 0
         if self.state is CallerState.TALKING and self.silence >= step.policy.turns.hangover:
             self.state = CallerState.PAUSING
             self.burst = 0

@@ -57,6 +57,8 @@ class Conversation:
         head = (Message("system", prompt),) if prompt else ()
         self._entries: list[Message | _Exchange] = [*head, *initial]
         self._turn: int | None = None
+        self._taken_back = False
+        """The agent's words after the caller's last turn were an answer to half of it."""
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -83,7 +85,7 @@ class Conversation:
     @property
     def last_said(self) -> str:
         """The agent's last words that were heard: what the caller answers to."""
-        for entry in reversed(self._entries):
+        for entry in reversed(self._entries[:-1] if self._reopened else self._entries):
             if isinstance(entry, Message) and entry.role == "assistant" and entry.text:
                 return entry.text
         return ""
@@ -91,12 +93,14 @@ class Conversation:
     def caller_said(self, text: str) -> None:
         """A turn of the caller."""
         self._turn = len(self._entries)
+        self._taken_back = False
         self._entries.append(Message("user", text))
 
     @property
     def open_turn(self) -> str | None:
-        """The caller's last turn as long as nothing was heard after it, so that it may still go on."""
-        if self._turn is None or self._turn != len(self._entries) - 1:
+        """The caller's last turn as long as nothing counts that was heard after it: it may still go on."""
+        last = len(self._entries) - 1 - self._reopened
+        if self._turn is None or self._turn != last:
             return None
         entry = self._entries[self._turn]
         return entry.text if isinstance(entry, Message) else None
@@ -105,7 +109,7 @@ class Conversation:
         """The conversation as it will be when the caller's turn, with what is open of it, is ``text``."""
         messages = list(self.messages)
         if self.open_turn is not None:
-            messages.pop()
+            del messages[len(messages) - 1 - self._reopened :]
         return (*messages, Message("user", text))
 
     def amend_turn(self, text: str) -> None:
@@ -113,7 +117,22 @@ class Conversation:
         assert self._turn is not None
         entry = self._entries[self._turn]
         assert isinstance(entry, Message)
-        self._entries[self._turn] = replace(entry, text=text)
+        self._entries[self._turn :] = [replace(entry, text=text)]
+        self._taken_back = False
+
+    def take_back(self) -> None:
+        """The agent has answered half a turn, and the caller goes on with it: the turn is open again.
+
+        What was heard of that answer is forgotten when the turn is amended.
+        """
+        self._taken_back = True
+
+    @property
+    def _reopened(self) -> bool:
+        """After the caller's last turn there are only the agent's words that were taken back."""
+        last = self._entries[-1] if self._entries else None
+        answered = isinstance(last, Message) and last.role == "assistant"
+        return self._taken_back and answered and self._turn == len(self._entries) - 2
 
     def agent_said(self, text: str) -> None:
         """Words of the agent that the caller heard."""

@@ -31,6 +31,8 @@ class Evidence:
     """The transcriber's own end-of-turn model says over."""
     adaptation: int = 0
     """Extra wait learned from answers that came too early (ms)."""
+    trusted: bool = False
+    """This caller's finished sentences have been whole turns so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Verdict:
     why: str
     likely: bool
     """The turn may well be over: a draft is worth its cost."""
+    finished: bool = False
+    """The words can be a finished sentence."""
 
 
 def judge(evidence: Evidence, turns: Turns) -> Verdict:
@@ -49,7 +53,7 @@ def judge(evidence: Evidence, turns: Turns) -> Verdict:
     spoken = words_of(evidence.text)
     wait = turns.endpoint_delay + evidence.adaptation
     dictated = dictation(spoken, language, evidence.asked)
-    likely = bool(spoken)
+    likely, finished = bool(spoken), False
     if not spoken:
         why = "no words"
     elif dictated:
@@ -57,18 +61,18 @@ def judge(evidence: Evidence, turns: Turns) -> Verdict:
         wait += turns.dictation_complete if complete else turns.dictation
         why = f"{dictated} {'complete' if complete else 'incomplete'}"
         likely = complete
-    elif spoken[-1] in lists.UNFINISHED.get(language, ()) or _trails_off(evidence.text):
+    elif _cannot_end(spoken, language, evidence.text) or _trails_off(evidence.text):
         wait += turns.unfinished
         why, likely = "unfinished", False
     elif _is_whole(evidence.text, spoken, language):
-        wait += turns.finished
-        why = "finished"
+        wait += turns.finished + (turns.finished_trusted if evidence.trusted else 0)
+        why, finished = "finished", True
     else:
         why = "silence"
     if evidence.voted_over and likely:
         wait += turns.voted_over
         why += ", voted over"
-    return Verdict(max(turns.endpoint_floor, min(wait, turns.endpoint_ceiling)), why, likely)
+    return Verdict(max(turns.endpoint_floor, min(wait, turns.endpoint_ceiling)), why, likely, finished)
 
 
 def dictation(spoken: tuple[str, ...], language: str, asked: str) -> str:
@@ -137,6 +141,17 @@ def _run_of_letters(spoken: tuple[str, ...]) -> int:
             break
         run += 1
     return run
+
+
+def _cannot_end(spoken: tuple[str, ...], language: str, text: str) -> bool:
+    """Whether no sentence ends on these words. A full stop behind them says nothing: transcribers put one at
+    every pause. A question ("Are they?") may end on more of them than they know of."""
+    if text.rstrip().endswith(("?", "？")):
+        return False
+    if spoken[-1] in lists.UNFINISHED.get(language, ()):
+        return True
+    openings = map(words_of, lists.UNFINISHED_PHRASES.get(language, ()))
+    return any(spoken[-len(opening) :] == opening for opening in openings)
 
 
 def _is_whole(text: str, spoken: tuple[str, ...], language: str) -> bool:

@@ -11,12 +11,14 @@ from engine.core import endpointing
 from engine.core import words as lists
 from engine.core.agent import Agent, AgentState
 from engine.core.assumed import Assumed, without
-from engine.core.bargein import NO_WORDS, BargeIn, Means, meaning
+from engine.core.bargein import BRIEF, BRIEF_QUIET, NO_WORDS, BargeIn, Means, meaning
 from engine.core.caller import Caller, CallerTurn
 from engine.core.conversation import Conversation
+from engine.core.drafts import Drafts
 from engine.core.effects import FlushTranscriber
 from engine.core.endpointing import Evidence, Verdict
 from engine.core.events import FinalWords
+from engine.core.habits import Habits
 from engine.core.hands import Hands
 from engine.core.line import Line
 from engine.core.notes import MessageAdded, TurnAmended, TurnEnded, WordsRecognised
@@ -36,6 +38,8 @@ ASK_HELD = 500
 """ms of speech that keeps the agent from speaking after which a transcriber without interims is asked."""
 ASK_SPEECH = 4_000
 """The same where the agent has nothing to say: what is asked for in the middle of speech is cut in two."""
+QUICK = 60
+"""ms of silence from which a transcriber's finished sentence is worth a draft: less lies between words."""
 STALL = 300
 """ms without frames after which silence is counted by the clock; before that they are only late."""
 
@@ -52,8 +56,10 @@ class Floor:
         self._line = line
         self._hands = hands
         self._bargein = BargeIn(caller, agent)
-        self._adaptation = 0
-        self._turn_ended_at: int | None = None
+        self._habits = Habits()
+        self._drafts = Drafts()
+        self._early = False
+        """The speech that is going on, or was last, goes on with a turn whose answer had only just begun."""
         self._assumed = Assumed()
         self._last_final: FinalWords | None = None
         self._waiting = ""
@@ -86,7 +92,7 @@ class Floor:
         if reply is None or not caller.burst:
             return
         if not reply.chosen:
-            if caller.speaking:
+            if caller.speaking and not caller.silence:
                 self._drop(step, reply)
         elif self._noise or not self._interruptible(step, reply):
             return
@@ -163,10 +169,12 @@ class Floor:
     def consider(self, step: Step) -> None:
         """Weigh everything once more; called at the end of every step."""
         caller, turn = self._caller, self._caller.turn
+        self._let_go(step)
         if not turn.open:
             step.deadlines.cancel(ENDPOINT)
             self._bargein.let_go(step)
         elif caller.speaking:
+            self._think_ahead(step)
             self._bound(step)
         else:
             silence = self._silence(step)
@@ -268,7 +276,10 @@ class Floor:
     def _verdict(self, step: Step) -> Verdict:
         turn = self._caller.turn
         asked = self._conversation.last_said
-        evidence = Evidence(turn.text, step.policy.language, asked, turn.voted_over, self._adaptation)
+        habits = self._habits
+        evidence = Evidence(
+            turn.text, step.policy.language, asked, turn.voted_over, habits.adaptation, habits.trusted
+        )
         if self._judged is None or self._judged[0] != evidence:
             self._judged = (evidence, endpointing.judge(evidence, step.policy.turns))
         return self._judged[1]
@@ -311,10 +322,8 @@ class Floor:
                 self.remark(step, text)
             self._no_turn(step, "listening" if text else NO_WORDS)
             return
-        turns = step.policy.turns
         step.emit(TurnEnded(step.now, text, turn.speech_ended_at, waited, why))
-        self._turn_ended_at = step.now
-        self._adaptation = max(0, self._adaptation - turns.adapt_step // 10)
+        self._habits.turn_over(step, finished=self._judged is not None and self._judged[1].finished)
         self.turn(step, text)
         self._bargein.resume(step, "too few words")
 
@@ -332,6 +341,8 @@ class Floor:
         reply = self._agent.live
         if reply is not None and not reply.chosen:
             self._drop(step, reply)
+        if why == NO_WORDS:
+            self._bargein.nothing_said(step)
         self._bargein.resume(step, why)
         if self._owed:
             self.pending = True
@@ -401,19 +412,26 @@ class Floor:
 
     # --- drafts ----------------------------------------------------------------------------------------
 
+    def _think_ahead(self, step: Step) -> None:
+        """A transcriber that found the end by itself is quicker than the hangover: what it made final may be
+        all, so the model's time begins now."""
+        caller, turn = self._caller, self._caller.turn
+        whole = turn.words_at is not None and turn.words_at >= turn.speech_ended_at and not turn.interim
+        if whole and caller.silence >= QUICK and self._verdict(step).finished:
+            self._draft(step)
+
     def _draft(self, step: Step) -> None:
         turn = self._caller.turn
-        turns = step.policy.turns
         text = " ".join(part for part in (self._conversation.open_turn, turn.text) if part)
         reply = self._agent.live
         if reply is not None and not reply.chosen and reply.draft_text != text:
             self._drop(step, reply)
             reply = None
-        if not turns.drafts or reply is not None or turn.drafts >= turns.drafts_per_turn:
+        if reply is not None or not self._drafts.allowed(step, turn):
             return
         if self._line.leaving is not None or self.pending or self.greeting_due(step):
             return
-        turn.drafts += 1
+        self._drafts.made(step, turn)
         draft = self._agent.begin(step, Kind.ANSWER, draft=True)
         draft.draft_text = text
         self._agent.think(step, self._conversation.with_turn(text))
@@ -432,10 +450,10 @@ class Floor:
 
     def _began(self, step: Step) -> None:
         """Speech began: soon after the end of a turn, that end came too early."""
-        turns = step.policy.turns
-        if self._turn_ended_at is not None and step.now - self._turn_ended_at <= turns.cutoff_window:
-            self._adaptation = min(self._adaptation + turns.adapt_step, turns.adapt_most)
-            self._turn_ended_at = None
+        finished = bool(self._caller.turn.text) and self._verdict(step).finished
+        early = self._habits.went_on(step, finished=finished)
+        heard = self._caller.burst_at - self._agent.playout.begun_at
+        self._early = early and heard <= step.policy.turns.take_back
 
     def _weigh(self, step: Step) -> None:
         """Words came: what do they mean for a reply that is there?"""
@@ -471,7 +489,24 @@ class Floor:
         if reply is None:
             return
         self._bargein.stop(step, why)
+        if self._early and why == "words" and reply.kind is Kind.ANSWER:
+            self._conversation.take_back()
         self._drop(step, reply)
+
+    def _let_go(self, step: Step) -> None:
+        """The agent goes on as soon as what touched it was no interruption so far; words may still stop it.
+
+        A caller who goes on with half a turn is no such sound, however brief.
+        """
+        turn = self._caller.turn
+        if not self._bargein.active or self._early or self._caller.quiet < BRIEF_QUIET:
+            return
+        if turn.text:
+            if self._meaning(step, turn.text) is Means.LISTENING:
+                self._bargein.resume(step, "listening")
+        elif (brief := self._bargein.brief(step)) or turn.flush_answered:
+            self._bargein.nothing_said(step)
+            self._bargein.resume(step, BRIEF if brief else NO_WORDS)
 
     def _goes_on(self, step: Step, silence: int) -> bool:
         """Whether the held agent goes on now, because what held it was no interruption."""

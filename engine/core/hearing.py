@@ -16,6 +16,7 @@ from engine.core.events import (
     MediaGap,
     TranscriberFailed,
     TranscriberReady,
+    VoiceVote,
 )
 from engine.core.floor import Floor
 from engine.core.line import Line
@@ -70,6 +71,13 @@ class Hearing:
         was_speaking = self._caller.speaking
         self._caller.hear(step, event)
         self._floor.sound(step, was_speaking)
+
+    def on_vote(self, step: Step, event: VoiceVote) -> None:
+        """A second detector's word on what was heard; a yes may make it speech."""
+        if not self._line.over:
+            was_speaking = self._caller.speaking
+            self._caller.confirm(step, event.probability)
+            self._floor.sound(step, was_speaking)
 
     def on_gap(self, step: Step, event: MediaGap) -> None:
         """Frames that never came."""

@@ -58,6 +58,8 @@ class Playout:
         self._echoed: tuple[int, int] | None = None
         self.played_to = 0
         """Call time at which the last audio that was heard came to its end."""
+        self.begun_at = 0
+        """Call time at which the reply's first audio was sent: none of it can have been heard before."""
 
     def begin(self) -> None:
         """Start the ledger of a new reply; nothing of the one before is at the carrier any more."""
@@ -134,6 +136,8 @@ class Playout:
 
     def _send(self, step: Step, end: int) -> None:
         payload = bytes(self._audio[self._cursor - self._base : end - self._base])
+        if not self.sent:
+            self.begun_at = step.now
         if self.ducked:
             payload = attenuate(payload, step.policy.turns.duck_db)
         if self._run is None or self._dry_at < step.now:

@@ -91,10 +91,14 @@ class Turns:
     """No evidence shortens the wait below this: ordinary gaps between words reach 200 ms."""
     endpoint_ceiling: int = 2_500
     """No evidence stretches the wait beyond this: longer feels like a dead line."""
-    finished: int = -200
-    """Moves the wait when the words can be a finished sentence."""
-    unfinished: int = 700
-    """Moves it when they cannot ("and", "the", "um"): people search for a word for about a second."""
+    finished: int = -120
+    """Moves the wait when the words can be a finished sentence. What is left is longer than the pauses of 300
+    to 460 ms that people make inside and between sentences; transcribers put full stops there, too."""
+    finished_trusted: int = -60
+    """Moves it further for a caller whose finished sentences are whole turns: the last one was, or, where the
+    caller once went on after one, the last three."""
+    unfinished: int = 900
+    """Moves it when they cannot ("and", "the", "um"): people search for a word for a second and more."""
     dictation: int = 900
     """Moves it while a number, a spelling, an address or a name is incomplete: digit groups are spoken with
     pauses of 0.5 to 1.2 s."""
@@ -107,6 +111,9 @@ class Turns:
     adapt_most: int = 600
     cutoff_window: int = 1_000
     """Speech that goes on within this time of the end of a turn says that the end came too early."""
+    take_back: int = 500
+    """An answer of which the caller had heard no more than this before going on was none: it is forgotten,
+    and both halves are one turn. To hear a word or two and to object to it takes longer."""
     flush_after: int = 160
     """Silence after which the transcriber is asked to finish: its work overlaps the wait. A recogniser that
     understands whole sentences only, such as one with a grammar, is better asked after 300."""
@@ -123,13 +130,18 @@ class Turns:
     """Think in the pause, before the turn is certain."""
     drafts_per_turn: int = 3
     """Bounds the waste: a caller with many pauses costs at most this many unheard generations."""
+    drafts_per_minute: int = 20
+    """Bounds the model's requests and tokens: twice as many as a quick talk has turns."""
 
     interruptible: bool = True
     on_sound: OnSound = OnSound.HOLD
     """Falling silent at once is cheap because resuming is exact."""
     duck_db: float = 12.0
-    shortest_interruption: int = 100
+    shortest_interruption: int = 60
     """Voice that makes the agent fall silent. Coughs are 200 ms and are taken back; speech must not wait."""
+    brief_sound: int = 220
+    """A sound shorter than this, without words so far, is taken back when it is over: people who interrupt
+    say more, and if there were words after all they stop the agent when they come."""
     words_to_interrupt: int = 1
     """Words, not counting those that never interrupt, that turn a hold into a stop."""
     hold_limit: int = 1_200

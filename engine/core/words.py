@@ -117,7 +117,9 @@ UNFINISHED: dict[str, frozenset[str]] = {
     "en": frozenset(
         "and or but because if when while which who whose the a an my your his her our their these to of "
         "in on at for with from by about into than as is are was were am be i'm we're they're i'd i'll um "
-        "uh er erm hmm every some any very really just i we they could would can will should".split()
+        "uh er erm hmm every some any very really just i we they could would can will should "
+        "he she it's he's she's there's that's what's you're i've we've you've they've we'll they'll you'll "
+        "i'd we'd gonna wanna whether unless until between without using called named".split()
     ),
     "de": frozenset(
         "und oder aber weil wenn dass der die das den dem des ein eine einen einem einer mein meine "
@@ -145,6 +147,19 @@ UNFINISHED: dict[str, frozenset[str]] = {
     ),
 }
 """Words on which no sentence ends: after one of them the caller is looking for the next."""
+
+UNFINISHED_PHRASES: dict[str, tuple[str, ...]] = {
+    "en": _phrases(
+        "would like, i'd like, we'd like, i need, we need, i want, we want, do you have, such as, more than"
+    ),
+    "de": _phrases("ich möchte, ich hätte gern, ich brauche, haben sie, so wie"),
+    "es": _phrases("me gustaría, quisiera, quiero, necesito, tal como"),
+    "fr": _phrases("je voudrais, j'aimerais, j'ai besoin, est-ce que"),
+    "it": _phrases("vorrei, ho bisogno, mi serve"),
+    "nl": _phrases("ik wil graag, ik heb nodig, heeft u"),
+    "pt": _phrases("eu gostaria, eu queria, eu preciso, eu quero"),
+}
+"""The same of several words, or of one that ends a sentence now and then."""
 
 NUMBER_WORDS: dict[str, frozenset[str]] = {
     "en": frozenset(

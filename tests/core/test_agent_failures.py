@@ -32,7 +32,7 @@ from tests.core.turn_scenes import LONG, asked, heard_twice, policy, said_by
 
 SORRY = "Sorry, please say that again."
 RULES = replace(policy(drafts=False), ending=Ending(failure_message=SORRY), idle=Idle(dead_air=20_000))
-TURN_ENDS = 1_900 + 400
+TURN_ENDS = 1_900 + 480
 
 
 def one_turn(end: int | None = None, then: tuple[str, ...] = ()) -> Caller:
@@ -153,7 +153,7 @@ def test_a_reply_that_is_cut_in_its_second_sentence_ends_with_the_first() -> Non
 
 def test_a_stream_that_is_open_and_says_nothing_speakable_has_failed() -> None:
     world = World(RULES, caller=one_turn(60_000), model=ScriptedModel(["Here."], faults=[Silent()]))
-    for at in range(2_500, 30_000, 400):
+    for at in range(2_580, 30_000, 400):
         world.at(at, ModelText(1, 1, " "))
     world.run()
     assert faults(world) == [(TURN_ENDS + 6_000, "model")] and world.heard_text == "Here."

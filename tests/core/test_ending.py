@@ -265,6 +265,6 @@ def test_and_not_when_the_caller_says_one() -> None:
 
 def test_a_phrase_that_was_not_heard_ends_nothing() -> None:
     ends = policy(ending=Ending(phrases=PHRASES))
-    caller = Caller().says(THANKS, at=200).says("wait wait", at=2_400)
+    caller = Caller().says(THANKS, at=200).says("wait wait", at=3_200)
     world = World(ends, caller=caller, model=model(f"{LONG} Have a nice day.", "Yes?")).run(20_000)
     assert world.reason is None and spoken(world)[-1][0] == "Yes?"

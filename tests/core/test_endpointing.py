@@ -25,13 +25,17 @@ def wait(text: str, asked: str = "", language: str = "en", over: bool = False, e
     [
         ("", "", 600),
         ("I would like a table", "", 600),
-        ("I would like a table.", "", 400),
-        ("Is that so?", "", 400),
-        ("I would like a table and", "", 1_300),
-        ("I would like a", "", 1_300),
-        ("Um", "", 1_300),
-        ("Tomorrow, or ...", "", 1_300),
-        ("On Friday,", "", 1_300),
+        ("I would like a table.", "", 480),
+        ("Is that so?", "", 480),
+        ("Are they?", "", 480),
+        ("I would like a.", "", 1_500),
+        ("I would like", "", 1_500),
+        ("Well, that's", "", 1_500),
+        ("I would like a table and", "", 1_500),
+        ("I would like a", "", 1_500),
+        ("Um", "", 1_500),
+        ("Tomorrow, or ...", "", 1_500),
+        ("On Friday,", "", 1_500),
         ("five five five", "", 1_500),
         ("My number is", "", 1_500),
         ("five five five one two three four five six seven", "", 500),
@@ -53,7 +57,7 @@ def test_the_words_decide(text: str, asked: str, expected: int) -> None:
 
 @pytest.mark.parametrize(
     ("text", "over", "expected"),
-    [("I would like a table", True, 350), ("I would like a table.", True, 200), ("and", True, 1_300)],
+    [("I would like a table", True, 350), ("I would like a table.", True, 230), ("and", True, 1_500)],
 )
 def test_a_vote_shortens_the_wait_for_words_that_can_be_all(text: str, over: bool, expected: int) -> None:
     assert wait(text, over=over) == expected
@@ -61,7 +65,7 @@ def test_a_vote_shortens_the_wait_for_words_that_can_be_all(text: str, over: boo
 
 @pytest.mark.parametrize(
     ("language", "text", "expected"),
-    [("de-DE", "Ich möchte einen", 1_300), ("fr", "je voudrais un", 1_300), ("xx", "I want a", 600)],
+    [("de-DE", "Ich möchte einen", 1_500), ("fr", "je voudrais un", 1_500), ("xx", "I want a", 600)],
 )
 def test_each_language_has_its_own_words(language: str, text: str, expected: int) -> None:
     assert wait(text, language=language) == expected
@@ -140,10 +144,10 @@ def test_a_vote_of_the_transcriber_ends_the_turn_sooner() -> None:
 
 
 def test_a_short_answer_that_came_too_early_makes_the_next_wait_longer() -> None:
-    caller = Caller().says("My order was", at=1_000).says("quite late", pause=1_600)
+    caller = Caller().says("My order was", at=1_000).says("quite late", pause=1_800)
     caller.says("what now", pause=6_000).hangs_up(at=20_000)
     world = run_call(policy(), caller, model=ScriptedModel(["Hm."], first_token_ms=2_000))
-    assert waits(world) == [1_300, 750, 735]
+    assert waits(world) == [1_500, 750, 735]
 
 
 def test_what_was_asked_counts_for_the_next_words_even_if_they_are_the_same() -> None:
@@ -160,7 +164,7 @@ def test_what_was_asked_counts_for_the_next_words_even_if_they_are_the_same() ->
 def test_words_without_a_sound_that_was_noticed_are_a_turn_too() -> None:
     world = by_hand(policy(), Caller().hangs_up(at=9_000)).at(2_000, FinalWords("Hello there."))
     assert turns(world.run()) == ["Hello there."]
-    assert world.times(TurnEnded) == [2_400]
+    assert world.times(TurnEnded) == [2_480]
 
 
 def test_speech_that_stops_with_its_frames_ends_all_the_same() -> None:

@@ -101,7 +101,7 @@ def test_interim_words_count_when_the_final_never_comes() -> None:
 def test_a_final_that_comes_at_once_ends_no_turn_before_its_silence() -> None:
     caller = Caller().says("A table please.", at=1_000, lasts=900).hangs_up(at=9_000)
     world = by_hand(policy(), caller).at(1_900, FinalWords("A table please.")).run()
-    assert waits(world) == [400]
+    assert waits(world) == [480]
 
 
 LATE = 4_000

@@ -13,19 +13,19 @@ POLICY = Policy(prompt="Take orders.", opening=Opening(message="Hello, what can 
 
 
 def _script() -> list[tuple[int, ev.Event]]:
-    """A greeting with its echo; the caller speaks from 3 to 4 s and, over the answer, from 5 to 6 s."""
+    """A greeting with its echo; the caller speaks from 3 to 4 s and, over the answer, from 5.3 to 6.3 s."""
     script: list[tuple[int, ev.Event]] = [
         (0, ev.Created("inbound")),
         (50, ev.TranscriberReady()),
         (JOINED, ev.StreamOpened("MZ1", "CA1", "twilio")),
         (4_150, ev.FinalWords("a large latte please")),
-        (5_700, ev.InterimWords("no wait make it")),
-        (6_150, ev.FinalWords("no wait make it small")),
+        (6_000, ev.InterimWords("no wait make it")),
+        (6_450, ev.FinalWords("no wait make it small")),
         (9_000, ev.KeyPressed("5")),
         (12_000, ev.CallerHungUp()),
     ]
     for at in range(0, 11_600, 20):
-        spoken = 2_700 <= at < 3_700 or 4_700 <= at < 5_700
+        spoken = 2_700 <= at < 3_700 or 5_000 <= at < 6_000
         echo = 600 <= at < 1_200
         level = -20.0 if spoken else -40.0 if echo else -60.0
         frame = ev.CallerAudio(b"\x20" * 160, at, level, 0.95 if spoken or echo else 0.01)

@@ -41,7 +41,7 @@ def test_a_real_call_has_its_answers_and_its_interruption() -> None:
     for turn in line.turns:
         assert turn.reply is not None and line.replies[turn.reply].kind == "answer"
         assert "first_heard" in line.replies[turn.reply].stages
-    assert line.interruptions[0].outcome == "stop" and line.interruptions[0].since == 5_000
+    assert line.interruptions[0].outcome == "stop" and line.interruptions[0].since == 5_300
     assert line.reason is nt.EndReason.CALLER_HUNG_UP
 
 

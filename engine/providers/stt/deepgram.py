@@ -2,6 +2,8 @@
 
 µ-law at 8 kHz goes through as the carrier sends it. Finals come when Deepgram has made up its mind
 (``is_final``), when it hears a pause (``speech_final``), and when it is asked (``Finalize``, at a flush).
+Such a pause, of ``endpointing`` ms, is no vote on the turn: the call counts silence itself. A second without
+words (``UtteranceEnd``) is one.
 """
 
 from __future__ import annotations
@@ -107,8 +109,6 @@ class NovaListener:
         if text or answered is not None:
             self._covered = max(self._covered, answered or 0)
             events.append(FinalWords(text, first, self._covered, confidence if text else 1.0))
-        if message.get("speech_final") and not message.get("from_finalize"):
-            events.extend(self._vote())
         return events
 
     def _pop_answered(self, from_finalize: bool) -> int | None:
@@ -125,7 +125,7 @@ class NovaListener:
         return max(answered, default=None)
 
     def _vote(self) -> Iterable[TranscriberEvent]:
-        """The caller has paused: said once, however many messages say it."""
+        """No word for a second: said once, however many messages say it."""
         if not self._unvoted:
             return ()
         self._unvoted = False
