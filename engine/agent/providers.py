@@ -117,6 +117,10 @@ class Transcriber(TranscriberVendor):
     attempts: int = dial(
         "hearing.attempts", "Streams in a row that failed, before the call is given up.", ge=1
     )
+    optional: bool = dial(
+        "hearing.optional",
+        "A call goes on without a transcriber, hearing keys and typed text; it is tried now and then.",
+    )
     alternatives: Annotated[tuple[TranscriberVendor, ...], Strict(False)] = option(
         (), "Who takes over when it fails, in order; each with a vendor and options of its own."
     )

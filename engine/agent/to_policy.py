@@ -27,6 +27,7 @@ INTERNAL = frozenset(
         "replies.tool_rounds",
         # How a transcriber that breaks is told from one that is slow.
         "hearing.backoff", "hearing.lasting", "hearing.deaf_turns",
+        "hearing.try_again",
     }
 )  # fmt: skip
 """Policy fields, by path, that no agent sets."""

@@ -135,5 +135,7 @@ class Hearing:
             self.open(step)
         elif retryable and self._failed < rules.attempts and pause <= rules.open_within:
             step.deadlines.set(ALARM, step.now + max(pause, rules.backoff * 2 ** (rounds - 1)))
+        elif rules.optional:
+            step.deadlines.set(ALARM, step.now + max(pause, rules.try_again))
         else:
             self._departure.give_up(step, step.policy.ending.failure_message)

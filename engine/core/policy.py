@@ -236,6 +236,10 @@ class Hearing:
     """After so long a life a stream's failure is no continuation of the ones before."""
     deaf_turns: int = 2
     """Stretches of speech in a row without a word or an answer to the flush: the stream is deaf."""
+    optional: bool = False
+    """A call without a transcriber goes on, with keys and typed text; else it is given up."""
+    try_again: int = 30_000
+    """Then a stream is tried once more after each such time."""
 
 
 @dataclass(frozen=True, slots=True)

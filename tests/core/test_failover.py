@@ -7,9 +7,20 @@ from dataclasses import replace
 import pytest
 
 from engine.core.conversation import Message
-from engine.core.effects import CancelModel
+from engine.core.effects import CancelModel, OpenTranscriber
 from engine.core.notes import EndReason, Fault, ReplyEnded, ToolStarted
-from engine.core.policy import Alternatives, Carrier, Ending, Idle, Opening, Policy, Replies, Tool, ToolKind
+from engine.core.policy import (
+    Alternatives,
+    Carrier,
+    Ending,
+    Hearing,
+    Idle,
+    Opening,
+    Policy,
+    Replies,
+    Tool,
+    ToolKind,
+)
 from engine.core.vendors import REST, Vendors
 from engine.testing import (
     Caller,
@@ -171,3 +182,25 @@ def test_what_failed_for_good_while_it_rang_is_told_to_who_picks_up() -> None:
     refuses = ScriptedTranscriber(faults=Refuses(retryable=False))
     world = run_call(policy(Alternatives()), Caller(joins=3_000), transcriber=refuses)
     assert world.heard_text == "I am sorry." and world.reason is EndReason.PROVIDER_ERROR
+
+
+def test_a_call_that_can_do_without_a_transcript_goes_on_and_tries_again() -> None:
+    rules = replace(policy(Alternatives()), hearing=Hearing(optional=True, try_again=5_000))
+    transcriber = ScriptedTranscriber(faults=[Refuses(retryable=False), Refuses(retryable=False)])
+    caller = Caller().says("Hello?", at=2_000).presses("5#", at=4_000).says("And now?", at=14_000)
+    world = World(
+        rules,
+        caller=caller.hangs_up(at=20_000),
+        transcriber=transcriber,
+        model=ScriptedModel(["Thank you.", "Yes."]),
+    ).run()
+    assert world.reason is EndReason.CALLER_HUNG_UP
+    assert [at for at, _ in world.effects(OpenTranscriber)] == [0, 5_000, 10_000]
+    assert [text for role, text in world.transcript if role == "user"] == ["[keypad: 5#]", "And now?"]
+    assert len(world.notes(Fault)) == 2
+
+
+def test_without_that_it_ends() -> None:
+    transcriber = ScriptedTranscriber(faults=Refuses(retryable=False))
+    world = run_call(policy(Alternatives()), asks(), transcriber=transcriber)
+    assert world.reason is EndReason.PROVIDER_ERROR
