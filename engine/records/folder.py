@@ -31,6 +31,9 @@ REPORT = "report.html"
 _AUDIO_IN_REPORT = 8_000_000
 """Bytes of audio that a page may carry: over eight minutes. A longer call plays from the file beside it."""
 
+_HEARD_LATE_MS = 500
+"""How much later than the call the last sound may end: a mark tells its beginning, and may be late."""
+
 _BYTES_PER_MS = 8
 
 
@@ -100,8 +103,7 @@ class CallFolder:
             steps.append((JOURNAL, self._journal.flush))
         if self._recorder is not None:
             recorder = self._recorder
-            # Times are whole ms: the last sound may end one later than the call.
-            length = max(line.length, min(self._heard_to, line.length + 1))
+            length = max(line.length, min(self._heard_to, line.length + _HEARD_LATE_MS))
             steps.append((RECORDING, lambda: recorder.close(length)))
         for name, finish in steps:
             try:

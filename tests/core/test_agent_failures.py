@@ -135,6 +135,7 @@ def test_one_that_always_breaks_off_is_heard_up_to_its_last_whole_sentence(fault
     assert world.heard_text == "It is late now." and len(asked(world)) == 2
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("text", ["", "Cer"])
 @pytest.mark.pipeline
 def test_a_reply_that_is_cut_before_it_has_said_anything_has_failed(text: str) -> None:

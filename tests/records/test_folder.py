@@ -59,6 +59,17 @@ def test_the_recording_has_both_sides_at_their_times(tmp_path: Path) -> None:
     assert not any(agent[2_900 * 8 : 7_160 * 8])
 
 
+@pytest.mark.parametrize(("late", "kept_ms"), [(12, 12), (5_000, 500)])
+def test_a_last_sound_that_ends_after_the_call_is_in_the_recording(
+    tmp_path: Path, late: int, kept_ms: int
+) -> None:
+    *steps, closing = sample_steps()
+    heard = AudioHeard(noise(200 + late, 7), closing[0] - 200)
+    _, agent = tracks(kept(tmp_path, [*steps, (closing[0], None, [heard]), closing]))
+    whole = array("h", mulaw.decode(heard.payload))[: (200 + kept_ms) * 8]
+    assert agent[-len(whole) :] == whole
+
+
 def test_with_recording_off_no_audio_is_stored(tmp_path: Path) -> None:
     path = kept(tmp_path, recording=False)
     assert not (path / "recording.wav").exists()

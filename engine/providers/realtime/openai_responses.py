@@ -235,7 +235,8 @@ class Responses:
         response.whole = status == "completed"
         if status in ("completed", "incomplete"):
             cost = about.get("usage") or {}
-            usage = Usage(cost.get("input_tokens") or 0, cost.get("output_tokens") or 0)
+            kept = (cost.get("input_token_details") or {}).get("cached_tokens") or 0
+            usage = Usage(cost.get("input_tokens") or 0, cost.get("output_tokens") or 0, kept)
             reason = "length" if status == "incomplete" else "tools" if response.called else "stop"
             response.deltas.put(Finished(reason, usage))
             self._over(response, None)

@@ -16,7 +16,8 @@ from engine.providers.realtime.openai_items import Items
 from engine.providers.realtime.openai_responses import Response, Responses
 from tests.providers.realtime.bench import HELLO
 
-COMPLETED = {"status": "completed", "usage": {"input_tokens": 3, "output_tokens": 4}}
+USAGE = {"input_tokens": 3, "output_tokens": 4, "input_token_details": {"cached_tokens": 2}}
+COMPLETED = {"status": "completed", "usage": USAGE}
 
 
 class Side:
@@ -67,7 +68,7 @@ async def test_two_messages_in_a_response_are_one_speech() -> None:
         TextDelta(" "),
         TextDelta("It is nine."),
         AudioDelta(b"12345678" * 200),
-        Finished("stop", Usage(3, 4)),
+        Finished("stop", Usage(3, 4, 2)),
     ]
     said = "One moment. It is nine."
     assert [item["id"] for item in side.items.input_for([Message("assistant", said)])] == ["a", "b"]
