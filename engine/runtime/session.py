@@ -86,7 +86,9 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._origin = self._loop.time()
         self._now = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._timer_at = 0.0
+        """The loop's time at which the timer goes off; uvloop's handle of a time that has come cannot say."""
         self._pending: deque[Event | None] = deque()
         self._stepping = False
         self._listeners: list[Listener] = []
@@ -252,10 +254,10 @@ class Session:
             return
         when = self._origin + wake_at / 1000
         if self._timer is not None:
-            if self._timer.when() <= when:
+            if self._timer_at <= when:
                 return
             self._timer.cancel()
-        self._timer = self._loop.call_at(when, self._wake, wake_at)
+        self._timer, self._timer_at = self._loop.call_at(when, self._wake, wake_at), when
 
     def _wake(self, due: int) -> None:
         self._timer = None

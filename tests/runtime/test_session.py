@@ -153,6 +153,24 @@ async def test_an_alarm_that_moved_later_does_not_go_off_early() -> None:
     assert call.times[-1] >= 40
 
 
+def test_an_alarm_that_is_due_at_once_survives_the_next_event_on_uvloop() -> None:
+    """uvloop answers a time that has come with a handle that does not know its time."""
+    uvloop = pytest.importorskip("uvloop")
+
+    async def run() -> None:
+        call = ScriptedCall()
+        session = session_of(call)
+        call.wake_at = 0
+        session.dispatch(Created())
+        session.dispatch(Created())
+        assert session.reason is None
+        await call.woken.wait()
+        assert call.told == [Created(), Created(), None]
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())
+
+
 async def test_a_bug_in_the_call_ends_it_on_the_record_and_is_logged_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
