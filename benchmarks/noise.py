@@ -18,7 +18,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from benchmarks.recordings import TURNS, clips, columns, percentile, room, silero, spoken
+from benchmarks.recordings import TURNS, clips, percentile, room, silero, spoken
+from benchmarks.report import Cell, Result, show
 from engine.audio.silero import SileroModel
 from engine.core.notes import Cut, EndReason, Interrupted, ReplyEnded, TurnEnded
 from engine.core.policy import Idle, Opening, Policy, Turns
@@ -165,37 +166,48 @@ def listening_sounds() -> list[Recording]:
     return [replace(clip.recording(), text="mm-hm") for clip in clips("backchannel")]
 
 
-def main() -> None:
-    """Measure and print."""
+def run() -> Result:
+    """Measure all four tables."""
     listeners = detectors()
     head = ["", *(listener.name for listener in listeners)]
-    if not any(listener.votes for listener in listeners):
-        print("silero is not installed: its column is left out\n")
-    print("1. noise, and a caller who says nothing: from the greeting to the end by dead air")
-    rows = [
+    quiet: list[list[Cell]] = [
         [name, *(quiet_end(alone(each, noise)) for each in listeners)] for name, noise in noises().items()
     ]
-    columns(head, rows)
-    print("2. ten seconds of noise while the agent speaks for twenty: dips")
     caller = spoken(clips("orders")[0])
-    rows = [
+    under: list[list[Cell]] = [
         [name, *(str(dips(under_a_reply(each, noise))) for each in listeners)]
         for name, noise in noises().items()
     ]
-    rows += [
+    under += [
         [name, *(str(dips(under_a_reply(each, noise, caller_first=caller))) for each in listeners)]
         for name, noise in talkers(caller).items()
     ]
-    columns(head, rows)
     sounds = listening_sounds()
-    print(f"3. {len(sounds)} listening sounds while the agent speaks: dips")
-    columns(head, [["mm-hm", *(str(dips(listening(each, sounds))) for each in listeners)]])
-    print("4. people who interrupt: p50 / p95 of the time until the agent is silent")
-    rows = []
+    heard: list[list[Cell]] = [["mm-hm", *(str(dips(listening(each, sounds))) for each in listeners)]]
+    stopped: list[list[Cell]] = []
     for folder in ("words", "endpoint", "orders"):
         people = [spoken(clip) for clip in clips(folder)]
-        rows.append([folder, *(stops([interrupting(each, one) for one in people]) for each in listeners)])
-    columns(head, rows)
+        stopped.append([folder, *(stops([interrupting(each, one) for one in people]) for each in listeners)])
+    return {
+        "title": "Noise, and a caller who says nothing: from the greeting to the end by dead air",
+        "columns": head,
+        "rows": quiet,
+        "notes": ["Virtual time, the same at every run. There may be no turn and no answer."],
+        "parts": [
+            _part("Ten seconds of noise while the agent speaks for twenty: moments of silence", head, under),
+            _part(f"{len(sounds)} listening sounds while the agent speaks: moments of silence", head, heard),
+            _part("People who interrupt: p50 / p95 until the agent is silent", head, stopped),
+        ],
+    }
+
+
+def _part(title: str, columns: list[str], rows: list[list[Cell]]) -> Result:
+    return {"title": title, "columns": columns, "rows": rows, "notes": []}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    show(run())
 
 
 if __name__ == "__main__":
