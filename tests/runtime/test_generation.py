@@ -104,3 +104,18 @@ async def test_a_refusal_a_bug_and_a_stream_that_stops_are_failures(bench: Bench
     bench.generation.start(StartModel(1, 2, ()))
     failed = await bench.give(None)
     assert failed == [ModelFailed(1, 2, "the model stopped in the middle of its reply", True)]
+
+
+async def test_a_model_that_can_connects_before_it_is_asked(bench: Bench) -> None:
+    class Warm(Model):
+        warmed = False
+
+        async def warm(self) -> None:
+            self.warmed = True
+
+    model = Warm()
+    Generation([model], (), bench.told.put_nowait, bench.tasks).warm()
+    bench.generation.warm()  # its model cannot
+    await bench.tasks.wait()
+    assert model.warmed
+    assert not model.asked
