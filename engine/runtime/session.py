@@ -89,6 +89,7 @@ class Session:
         self._now = 0
         self._timer: asyncio.Handle | None = None
         self._timer_due = 0
+        """Call time at which the timer goes off; uvloop's handle of a time that has come cannot say."""
         self._pending: deque[Event | None] = deque()
         self._stepping = False
         self._listeners: list[Listener] = []
@@ -124,7 +125,7 @@ class Session:
             fx.StartModel: self._generation.start,
             fx.CancelModel: lambda effect: self._generation.cancel(effect.reply, effect.attempt),
             fx.TruncateModel: lambda effect: self._generation.truncate(effect.attempt, effect.heard),
-            fx.OpenVoice: lambda _: self._synthesis.open(),
+            fx.OpenVoice: self._open_voice,
             fx.Speak: self._synthesis.speak,
             fx.CancelVoice: lambda effect: self._synthesis.cancel(effect.reply),
             fx.SendAudio: lambda effect: self._send(lambda encoder: encoder.media(effect.payload)),
@@ -267,7 +268,7 @@ class Session:
             if self._timer_due <= wake_at:
                 return
             self._timer.cancel()
-        self._timer_due = wake_at  # not asked of the timer: uvloop makes none of what is due already
+        self._timer_due = wake_at
         self._timer = self._loop.call_at(self._origin + wake_at / 1000, self._wake, wake_at)
 
     def _wake(self, due: int) -> None:
@@ -329,6 +330,11 @@ class Session:
     def _send(self, message: Callable[[Encoder], str]) -> None:
         if self._socket is not None and self._encoder is not None:
             self._socket.send_text(message(self._encoder))
+
+    def _open_voice(self, _: fx.OpenVoice) -> None:
+        """What answers the caller connects while the phone rings: the voice, and the model as well."""
+        self._synthesis.open()
+        self._generation.warm()
 
     def _close_stream(self) -> None:
         if self._socket is not None:

@@ -79,7 +79,7 @@ async def test_a_call_leaves_its_files(tmp_path: Path) -> None:
     assert said == {GREETING: "assistant", "good morning": "user", "You said good morning.": "assistant"}
     with wave.open(str(folder / "recording.wav")) as recording:
         assert recording.getnchannels() == 2
-        assert 0 <= recording.getnframes() - round(record["duration"] * 8000) <= 8
+        assert 0 <= recording.getnframes() - round(record["duration"] * 8000) <= 500 * 8  # played in no time
         assert any(recording.readframes(recording.getnframes()))
     assert replay(folder / "journal.jsonl").same
 
