@@ -27,7 +27,7 @@ ALL: dict[str, dict[str, Any]] = {
     "recogniser": {"quick": True},
     "people": {},
     "laws": {"count": 20_000},
-    "leaks": {"calls": 50, "warm": 10},
+    "leaks": {},
     "latency": {},
     "peers": {},
 }

@@ -59,10 +59,17 @@ class Outfits:
 
         Raises `EngineError` that names the setting at fault.
         """
-        key = "" if self._given is not None else agent.model_dump_json(include=_SHARED)
+        key = self._key(agent)
         if key not in self._made:
             self._made[key] = (self._given or build(agent), VoiceCache())
         return Outfit(*self._made[key], tool_specs(agent), load_tools(agent, self._tools))
+
+    def has(self, agent: Agent) -> bool:
+        """Whether there is one of the kind of ``agent``, which takes no time then."""
+        return self._key(agent) in self._made
+
+    def _key(self, agent: Agent) -> str:
+        return "" if self._given is not None else agent.model_dump_json(include=_SHARED)
 
     async def close(self) -> None:
         """Free what all calls shared."""

@@ -88,16 +88,19 @@ class TwilioDoor:
 
     # --- webhooks -------------------------------------------------------------------------------------
 
-    def answer(self, asked: Webhook) -> Answer:
-        """Answer a webhook: ``voice``, ``dialled`` or ``status``, by the last part of its path."""
-        entries = {"voice": self._voice, "dialled": self._dialled, "status": self._status}
-        entry = entries.get(asked.entry)
-        if entry is None:
+    async def answer(self, asked: Webhook) -> Answer:
+        """Answer a webhook: ``voice``, ``dialled`` or ``status``, by the last part of its path.
+
+        Only the first call of a new agent is waited for.
+        """
+        if asked.entry not in ("voice", "dialled", "status"):
             return Answer(404, "there is nothing here\n", "text/plain")
         if not self.is_twilio(asked):
             _log.warning("a webhook that Twilio did not sign was refused")
             return Answer(403, "Twilio's signature is missing or wrong\n", "text/plain")
-        return entry(asked)
+        if asked.entry == "voice":
+            return await self._voice(asked)
+        return self._dialled(asked) if asked.entry == "dialled" else self._status(asked)
 
     def is_twilio(self, asked: Webhook) -> bool:
         """Whether a webhook is Twilio's own, or may be taken for it in the insecure mode."""
@@ -105,16 +108,20 @@ class TwilioDoor:
             return self._worker.settings.insecure and _is_loopback(asked.peer)
         return self._signatures.accepts_webhook(asked.target, asked.form, asked.signature)
 
-    def _voice(self, asked: Webhook) -> Answer:
+    async def _voice(self, asked: Webhook) -> Answer:
         """A call rings: make it, and have Twilio open its stream."""
         said = asked.values
         sid = said.get("CallSid", "")
+        caller = Caller(said.get("From", ""), said.get("To", ""), "twilio")
+        agent = None
+        if sid not in self._by_sid and self._worker.refusal is None:
+            agent = await self._worker.agent_for(caller)
         session = self._by_sid.get(sid)
-        if session is None:
+        if session is None:  # now: Twilio may have asked again, and others may have rung
             if (refusal := self._worker.refusal) is not None:
                 return self._refuse(refusal)
-            caller = Caller(said.get("From", ""), said.get("To", ""), "twilio")
-            session = self._worker.create(caller, lambda call_id: self._leg(call_id, sid, asked))
+            if agent is not None:
+                session = self._worker.create(caller, lambda call_id: self._leg(call_id, sid, asked), agent)
             if session is None:
                 self._worker.admission.refused[Refusal.NO_AGENT] += 1
                 return Answer(200, twilio_voice.reject("rejected"))

@@ -154,6 +154,7 @@ class Worker:
         """Twilio's REST API, while the worker runs and where it has an account."""
         self._agent = agent
         self._outfits = Outfits(tools or {}, providers)
+        self._making = asyncio.Lock()
         self._votes: VoiceVotes | None = None
         self._watch = list(watch)
         self._lag = lag
@@ -221,15 +222,34 @@ class Worker:
         """The loop's monotonic clock, ms."""
         return int(asyncio.get_running_loop().time() * 1000)
 
-    def create(self, caller: Caller, make_leg: Callable[[str], CarrierLeg]) -> Session | None:
+    async def agent_for(self, caller: Caller) -> Agent | None:
+        """The agent that answers, all it needs made: for a new one in a thread, for it may take a second.
+
+        None: no agent answers that number, or it cannot be run, which is logged.
+        """
+        try:
+            agent = self._chosen(caller)
+            if agent is not None and not self._outfits.has(agent):
+                async with self._making:
+                    await asyncio.to_thread(self._make, agent)
+        except EngineError:
+            _log.exception("a call could not be made")
+            return None
+        return agent
+
+    def create(
+        self, caller: Caller, make_leg: Callable[[str], CarrierLeg], agent: Agent | None = None
+    ) -> Session | None:
         """Make a call, for which its providers open while the phone still rings.
 
-        Whoever asks has seen to it that there is room (`refusal`). ``make_leg`` is given the new call's id.
-        None: no agent answers that number, or it cannot be run, which is logged.
+        Whoever asks has seen to it that there is room (`refusal`), and who answers (`agent_for`): without an
+        ``agent`` it is chosen here, and where it is a new one the event loop waits until it is made.
+        ``make_leg`` is given the new call's id. None: no agent answers that number, or it cannot be run,
+        which is logged.
         """
         call_id = secrets.token_hex(8)
         try:
-            agent = self._agent_for(caller)
+            agent = agent or self._chosen(caller)
             if agent is None:
                 return None
             session = self._start(call_id, agent, caller, make_leg(call_id))
@@ -244,10 +264,15 @@ class Worker:
         if self._lag is not None:
             self._lag(lag)
 
-    def _agent_for(self, caller: Caller) -> Agent | None:
+    def _chosen(self, caller: Caller) -> Agent | None:
         if isinstance(self._agent, Agent):
             return self._agent
         return self._agent(caller.to_number, caller.from_number)
+
+    def _make(self, agent: Agent) -> None:
+        """Have all that is shared by the agent's calls made."""
+        if self._outfits.of(agent).providers.confirms:
+            self._confirming()
 
     def _start(self, call_id: str, agent: Agent, caller: Caller, leg: CarrierLeg) -> Session:
         outfit = self._outfits.of(agent)

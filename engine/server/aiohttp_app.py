@@ -26,10 +26,7 @@ def aiohttp_routes(worker: Worker, prefix: str = "/twilio") -> list[web.RouteDef
     """
     door = TwilioDoor(worker)
 
-    async def answer(asked: Webhook) -> Answer:
-        return door.answer(asked)
-
-    return door_routes(door, answer, prefix)
+    return door_routes(door, door.answer, prefix)
 
 
 def door_routes(

@@ -48,7 +48,7 @@ class AsgiApp:
             answer = Answer(413 if body is None else 405, "", "text/plain")
         else:
             form = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
-            answer = self._door.answer(
+            answer = await self._door.answer(
                 Webhook(
                     target=_target(scope),
                     host=_header(scope, b"host") or "",

@@ -74,7 +74,7 @@ class Peers:
                 answer = await self._ask(number, asked)
                 if answer is not None:
                     return answer
-        return self._answer_here(asked)
+        return await self._answer_here(asked)
 
     async def figures(self) -> bytes:
         """The figures of all workers in Prometheus' text format, each with the label ``worker``."""
@@ -106,8 +106,8 @@ class Peers:
         ]
         return sorted(better, key=lambda number: loads[number].calls)
 
-    def _answer_here(self, asked: Webhook) -> Answer:
-        answer = self.door.answer(asked)
+    async def _answer_here(self, asked: Webhook) -> Answer:
+        answer = await self.door.answer(asked)
         call_sid = asked.values.get("CallSid", "")
         session = self.door.session_of(call_sid)
         if session is not None and self._owners.claim(call_sid, self._place.number):
@@ -142,7 +142,7 @@ class Peers:
             known = self.door.session_of(asked.values.get("CallSid", "")) is not None
             if asked.entry == "voice" and not known and self._worker.refusal is not None:
                 return web.Response(status=503)
-            return web.Response(body=orjson.dumps(asdict(self._answer_here(asked))))
+            return web.Response(body=orjson.dumps(asdict(await self._answer_here(asked))))
 
         async def figures(request: web.Request) -> web.Response:
             return web.Response(body=self._metrics.text())

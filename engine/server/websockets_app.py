@@ -27,7 +27,7 @@ class WebSocketsApp:
     def __init__(self, worker: Worker) -> None:
         self._door = TwilioDoor(worker)
 
-    def process_request(self, connection: ServerConnection, request: Request) -> Response | None:
+    async def process_request(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer a webhook, or let a media socket through."""
         signature = request.headers.get("X-Twilio-Signature")
         peer = str(connection.remote_address[0])
@@ -35,7 +35,7 @@ class WebSocketsApp:
             if self._door.accepts_stream(request.path, peer, signature):
                 return None
             return connection.respond(403, "Twilio's signature is missing or wrong\n")
-        answer = self._door.answer(
+        answer = await self._door.answer(
             Webhook(
                 target=request.path,
                 host=request.headers.get("Host", ""),

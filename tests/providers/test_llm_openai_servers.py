@@ -18,7 +18,7 @@ from engine.providers.llm.openai_events import LONGEST_EVENT, MALFORMED, JsonEve
 from engine.providers.llm.openai_options import takes_temperature, token_limit
 from fixtures.openai import GREETING, OpenAI, Reply
 from fixtures.openai_forms import MODELS, ToolCall
-from tests.providers.openai_bench import connect, reply, vendor
+from tests.providers.openai_bench import connect, failure, reply, vendor
 
 __all__ = ["vendor"]
 
@@ -50,6 +50,13 @@ async def test_no_usage_no_done_and_chunks_of_nothing(vendor: OpenAI) -> None:
     assert text == "Well."
     assert finished.reason == "stop"
     assert finished.usage == Usage(0, 0)
+
+
+async def test_tool_calls_of_a_reply_that_breaks_off_are_not_given(vendor: OpenAI) -> None:
+    """Half the arguments may be valid JSON all the same."""
+    vendor.replies.append(Reply(raw=[chunk({"tool_calls": [call("book", '{"table": 1}', index=0)]})]))
+    text, error = await failure(connect(OpenAIChatModel, vendor))
+    assert text == "" and "broke off in the middle of its reply" in error.reason
 
 
 async def test_usage_with_every_chunk_and_done_without_a_reason(vendor: OpenAI) -> None:

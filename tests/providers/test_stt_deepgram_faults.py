@@ -138,6 +138,23 @@ async def test_a_connection_that_breaks_off(make: Make, kind: Kind, after: int) 
 
 
 @both
+@pytest.mark.parametrize(("age", "allowed"), [(0.0, 1.2), (1.2, 0.9), (2.0, 0.7), (60.0, 0.7)])
+async def test_only_audio_that_was_fed_faster_than_it_is_spoken_gets_more_time(
+    make: Make, age: float, allowed: float
+) -> None:
+    async with failing(Fault(Kind.SILENT)) as deepgram:
+        transcriber = make(deepgram)
+        stream = await transcriber.open()
+        now = stream._opened + age
+        stream._now = lambda: now
+        feed(stream, mulaw.silence(2_000))
+        stream.flush()
+        assert stream._answer_by is not None
+        assert stream._answer_by - now == pytest.approx(allowed)
+        await transcriber.close()
+
+
+@both
 @pytest.mark.parametrize("fault", [Fault(Kind.SILENT), Fault(Kind.STALL, after=1)])
 async def test_a_vendor_that_falls_silent_is_noticed_while_the_caller_is_heard(
     make: Make, fault: Fault

@@ -76,10 +76,10 @@ class OpenAIChatModel:
                             yield delta
                     if events.done:
                         break
-                for delta in reply.tool_calls():
-                    yield delta
                 if not (reply.finished or events.done):
                     raise self._client.broken("broke off in the middle of its reply")
+                for delta in reply.tool_calls():
+                    yield delta
                 yield Finished(reply.reason, reply.usage)
                 if events.done:
                     await self._client.read_to_end(chunks)

@@ -84,8 +84,9 @@ class DeepgramStream:
 
     Audio is gathered for ``gather_ms`` a message; a flush sends what there is at once, and so do the first
     moments of silence after speech, from which Deepgram tells the end of what was said. A flush that is not
-    answered, nor come nearer, for ``answer_within_ms`` (and a quarter of the audio it is about) while audio
-    keeps coming is a failure: the stream looks at the clock when it is fed, it has no timer for it.
+    answered, nor come nearer, for ``answer_within_ms`` (and a quarter of the audio that was fed faster than
+    it is spoken) while audio keeps coming is a failure: the stream looks at the clock when it is fed, it has
+    no timer for it.
     """
 
     def __init__(
@@ -119,6 +120,7 @@ class DeepgramStream:
         self._error: ProviderError | None = None
         self._over = self._closed = False
         self._now = asyncio.get_running_loop().time
+        self._opened = self._now()
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._write())]
 
     def feed(self, payload: bytes) -> None:
@@ -245,7 +247,9 @@ class DeepgramStream:
         owed = self._listener.owes()
         if owed != self._owed:
             self._owed = owed
-            self._answer_by = self._now() + self._answer_within + owed / 4000 if owed else None
+            now = self._now()
+            ahead = self._fed / BYTES_PER_MS - (now - self._opened) * 1000
+            self._answer_by = now + self._answer_within + max(0.0, min(owed, ahead)) / 4000 if owed else None
 
     def _tell(self, events: Iterable[TranscriberEvent]) -> None:
         for event in events:
