@@ -136,7 +136,6 @@ class Agent:
         """The live reply is this fixed text."""
         assert self.live is not None
         self.live.say(text)
-        self.live.keep = True
         self._noted_text(step)
         self.advance(step)
 
@@ -534,7 +533,7 @@ class Agent:
                 continue
             if reply.voicing == 0:
                 self._voice = self._voices.pick(step.now)
-            step.emit(Speak(reply.id, index, reply.voice_tries, piece.text, self._voice, reply.keep))
+            step.emit(Speak(reply.id, index, reply.voice_tries, piece.text, self._voice, piece.keep))
             self._stage(step, "voice_asked")
 
     def _watch(self, step: Step, reply: Reply) -> None:
@@ -585,7 +584,7 @@ class Agent:
             return
         if reply.next_piece() is not None or reply.voicing is not None:
             return
-        reply.pieces.append(Piece(fillers[self._fillers % len(fillers)]))
+        reply.pieces.append(Piece(fillers[self._fillers % len(fillers)], keep=True))
         self._fillers += 1
         self.advance(step)
 

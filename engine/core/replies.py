@@ -51,6 +51,8 @@ class Piece:
     samples: int = 0
     done: bool = False
     asked: bool = False
+    keep: bool = False
+    """The text is fixed: its audio is worth keeping for other calls."""
     tones: str = ""
     """Keypad digits to be played instead of text."""
     words: list[SpokenWord] = field(default_factory=list)
@@ -77,7 +79,6 @@ class Reply:
         """Failed requests to the voice since one gave a word."""
         self.text_done = False
         self.fixed = False
-        self.keep = False
         self.uninterruptible = False
         self.leave: Leave | None = None
         self.model_done = False
@@ -118,6 +119,8 @@ class Reply:
         self.fixed = self.text_done = True
         text = clean(text)
         self._add([*self._segmenter.feed(text), *self._segmenter.finish()])
+        for piece in self.pieces:
+            piece.keep = True
 
     def feed(self, text: str) -> bool:
         """Text from the model. Returns whether a new piece is ready."""

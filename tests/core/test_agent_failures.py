@@ -195,6 +195,7 @@ def test_a_filler_is_no_answer() -> None:
     model = ScriptedModel(faults=[Refuses(after=900, retryable=False)])
     world = run_call(replace(RULES, replies=replies), one_turn(20_000), model=model)
     assert world.heard_text == f"One moment. {SORRY}"
+    assert all(request.keep for _, request in world.effects(Speak))
 
 
 # --- the voice ----------------------------------------------------------------------------------------
