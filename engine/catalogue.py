@@ -75,6 +75,8 @@ class Vendor:
     voices: tuple[str, ...] | None = ()
     """Empty: they have no names. None: which there are shows when the vendor is loaded."""
     options: Mapping[str, Limits] = field(default_factory=dict)
+    flush_after_ms: int | None = None
+    """Silence after which a transcriber is best asked to finish; None: as soon as anybody is."""
     hosted: bool = True
     """Somebody else's machine, with a key; else a library on this one."""
 
@@ -226,6 +228,7 @@ CATALOGUE: Mapping[str, Mapping[str, Vendor]] = MappingProxyType(
             "pocketsphinx": Vendor(
                 (Model(languages=frozenset({"en"})),),
                 options=dict.fromkeys(("grammar", "reject_below", "pronunciations")),
+                flush_after_ms=300,
                 hosted=False,
             ),
             "deepgram": Vendor(_DEEPGRAM, options=_NOVA_OPTIONS),

@@ -44,6 +44,10 @@ def to_policy(agent: Agent, carrier: Carrier) -> Policy:
     never, always = agent.turns.never_interrupt, agent.turns.always_interrupt
     values["turns.never_interrupt"] = never_interrupt(agent.language) if never is None else never
     values["turns.always_interrupt"] = always_interrupt(agent.language) if always is None else always
+    if agent.turns.flush_after is not None:
+        values["turns.flush_after"] = round(agent.turns.flush_after * MS)
+    elif agent.mode == "pipeline" and agent.transcriber.listed.flush_after_ms is not None:
+        values["turns.flush_after"] = agent.transcriber.listed.flush_after_ms
     values["idle.ladder"] = tuple(
         LadderStep(round(step.after * MS), step.message, step.ending) for step in agent.idle.inactivity
     )

@@ -85,8 +85,12 @@ class Turns(Group):
         "An answer of which no more than this was heard when the caller went on is forgotten, and what the"
         " caller said before and after it is one turn.",
     )
-    flush_after: float = seconds(
-        "turns.flush_after", "Silence after which the transcriber is asked to finish, while the wait goes on."
+    flush_after: float | None = option(
+        None,
+        "Silence after which the transcriber is asked to finish, while the wait goes on. Not set: 0.16"
+        " seconds, or 0.3 for one with a grammar, which understands whole sentences only.",
+        unit="s",
+        ge=0.0,
     )
     transcript_wait: float = seconds(
         "turns.transcript_wait", "How long a turn that is over waits for words that are still on their way."

@@ -65,6 +65,7 @@ def test_every_knob_is_set_by_the_agent_or_is_the_engines_own() -> None:
     data = everything_changed(Agent())
     data["handoff"] |= {"target": "+14155550123", "failover": "+14155550124"}
     data["turns"] |= {"never_interrupt": ["hush"], "always_interrupt": ["whoa"], "voice_activity": "silero"}
+    data["turns"]["flush_after"] = 0.5
     data["idle"]["inactivity"] = [{"after": 3.5, "message": "Hello?"}]
     data["tools"] = [{"name": "find"}]
     data["initial_messages"] = [{"role": "user", "text": "Hello"}]
@@ -78,7 +79,7 @@ def test_every_knob_is_set_by_the_agent_or_is_the_engines_own() -> None:
 
 def test_defaults_are_the_policys_own() -> None:
     policy = to_policy(Agent(), Carrier())
-    turns = replace(policy.turns, never_interrupt=(), always_interrupt=())
+    turns = replace(policy.turns, never_interrupt=(), always_interrupt=(), flush_after=160)
     assert replace(policy, turns=turns) == Policy()
 
 
@@ -130,6 +131,15 @@ def test_phrases_come_from_the_language_where_none_are_set(language: str) -> Non
     shown = effective(agent)["turns"]
     assert tuple(shown["never_interrupt"]) == never_interrupt(language)
     assert tuple(shown["always_interrupt"]) == always_interrupt(language)
+
+
+def test_a_recogniser_with_a_grammar_is_asked_to_finish_later_unless_somebody_says_when() -> None:
+    hosted = {"transcriber": {"vendor": "deepgram"}}
+    found = [
+        to_policy(Agent.model_validate(fields), CARRIER).turns.flush_after
+        for fields in ({}, hosted, {"turns": {"flush_after": 0.2}}, {"mode": "realtime"})
+    ]
+    assert found == [300, 160, 200, 160]
 
 
 def test_an_empty_phrase_list_means_none() -> None:
