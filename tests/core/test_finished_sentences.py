@@ -1,4 +1,4 @@
-"""Callers who speak in finished sentences are answered as soon as their words are thought about; pauses are not.
+"""Finished sentences are answered as soon as they have been thought about, pauses inside them are not.
 
 The transcriber makes words final 100 ms after the last voiced frame, the model needs 150 ms to its first
 token and gives 60 a second, the voice needs 80 ms: an answer whose first sentence has seven tokens takes 430.
