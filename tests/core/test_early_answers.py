@@ -46,7 +46,7 @@ def test_it_is_silent_within_200_ms_and_both_halves_are_one_turn(pause: int) -> 
 
 def test_a_second_half_with_a_pause_in_it_is_the_same_turn_too() -> None:
     caller = Caller().says(FIRST, at=1_000, lasts=900)
-    caller.says(SECOND, pause=900, lasts=900, pauses=[(300, 250)]).hangs_up(at=14_000)
+    caller.says(SECOND, pause=900, lasts=900, pauses=[(300, 180)]).hangs_up(at=14_000)
     transcriber = ScriptedTranscriber(interim_every=None)
     answer = f"Yes. {LONG}"
     world = run_call(policy(), caller, transcriber=transcriber, model=ScriptedModel([answer]))
