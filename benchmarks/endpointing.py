@@ -122,7 +122,8 @@ def outcome(world: World, recording: Recording, begins: int, end: int) -> Outcom
     early_heard = too_soon is not None and too_soon < end
     taken_back = False
     if early_heard and too_soon is not None:
-        resumes = [begins + start for start, _ in recording.speech if begins + start >= too_soon]
+        starts = [start for start, _ in recording.speech] + [recording.last_word_start or 0]
+        resumes = [begins + start for start in starts if begins + start >= too_soon]
         goes_on = min(resumes, default=too_soon)
         taken_back = ear.silence_after(goes_on) - goes_on <= BACK_WITHIN
     heard = ear.sound_after(end)

@@ -22,6 +22,12 @@ class Turns(Group):
     threshold: float = dial(
         "turns.threshold", "Probability from which a frame of sound counts as voice.", ge=0.0, le=1.0
     )
+    confirmed_from: float = dial(
+        "turns.confirmed_from",
+        "Probability from which silero's word begins speech, where it confirms; 'threshold' keeps it going.",
+        ge=0.0,
+        le=1.0,
+    )
     onset: float = seconds("turns.onset", "Voice needed before a sound is speech: a click starts nothing.")
     hangover: float = seconds(
         "turns.hangover", "Silence that still belongs to one stretch of speech, as inside 'stop it'."

@@ -144,7 +144,7 @@ class Caller:
         """A slower detector's word on the audio that was just heard."""
         self._vote = probability
         self._vote_at = step.now
-        if probability >= step.policy.turns.threshold and self._unconfirmed and not self.burst:
+        if self._unconfirmed and not self.burst and self._confirmed(step):
             self._voiced(step, self._unconfirmed_level, 0)
 
     def vote(self, vote: Vote) -> None:
@@ -180,7 +180,9 @@ class Caller:
     def _confirmed(self, step: Step) -> bool:
         if self._vote_at is None or step.now - self._vote_at > VOTE_AGE:
             return self.state is CallerState.TALKING
-        return self._vote >= step.policy.turns.threshold
+        turns = step.policy.turns
+        going_on = self.burst or self.state is CallerState.TALKING
+        return self._vote >= (turns.threshold if going_on else max(turns.threshold, turns.confirmed_from))
 
     def _keep(self, step: Step, level: float, duration: int) -> None:
         """Voice that may be confirmed yet."""

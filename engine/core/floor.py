@@ -59,7 +59,7 @@ class Floor:
         self._habits = Habits()
         self._drafts = Drafts()
         self._early = False
-        """The speech that is going on, or was last, goes on with a turn whose answer had only just begun."""
+        """What the caller is saying goes on with a turn whose answer had only just begun."""
         self._assumed = Assumed()
         self._last_final: FinalWords | None = None
         self._waiting = ""
@@ -312,6 +312,7 @@ class Floor:
 
     def _end_turn(self, step: Step, waited: int, why: str) -> None:
         turn = self._caller.take()
+        self._early = False
         step.deadlines.cancel(ENDPOINT)
         if turn.voiced >= SPEECH and not turn.text and not turn.flush_answered:
             self.unanswered += 1
@@ -453,7 +454,7 @@ class Floor:
         finished = bool(self._caller.turn.text) and self._verdict(step).finished
         early = self._habits.went_on(step, finished=finished)
         heard = self._caller.burst_at - self._agent.playout.begun_at
-        self._early = early and heard <= step.policy.turns.take_back
+        self._early = self._early or (early and heard <= step.policy.turns.take_back)
 
     def _weigh(self, step: Step) -> None:
         """Words came: what do they mean for a reply that is there?"""

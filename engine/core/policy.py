@@ -74,6 +74,9 @@ class Turns:
     """Speech probability from which a frame is voice. 0.5 is the usual point of silero and webrtcvad."""
     confirmed: bool = False
     """A slower, better detector votes (`VoiceVote`), and without its yes a sound is not speech."""
+    confirmed_from: float = 0.7
+    """Probability from which its vote begins speech; `threshold` is enough to keep it going. At 0.5 silero
+    takes a clatter in a kitchen for a word now and then, at 0.85 soft words are noticed 100 ms later."""
     onset: int = 60
     """Voice needed before a sound is speech: three frames, so a click of 40 ms starts nothing."""
     hangover: int = 160

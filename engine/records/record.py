@@ -21,6 +21,7 @@ from engine.errors import EngineError
 from engine.observe.journal import JournalHead, read_head, read_steps
 from engine.observe.latency import StageLatency, answer_ms, latencies, reaction_ms, waterfall
 from engine.observe.timeline import Timeline, ToolRun, Turn
+from engine.records.drafts import DraftFold, DraftsRecord
 from engine.records.transcript import TranscriptFold
 from engine.records.usage import UsageFold, UsageRecord, VendorNames
 
@@ -190,6 +191,7 @@ class CallRecord(_Part):
     clocks: list[ClockRecord]
     tools: list[ToolRecord]
     usage: UsageRecord
+    drafts: DraftsRecord
     stream: StreamRecord
     configuration: dict[str, Any]
     metadata: dict[str, Any]
@@ -204,12 +206,14 @@ class RecordFold:
         self.facts = facts
         self.timeline = Timeline()
         self.transcript = TranscriptFold(self.timeline)
+        self._drafts = DraftFold()
         self._direction = "inbound"
         self._usage = UsageFold(facts.vendors)
         self._gaps = self._missing_ms = 0
 
     def step(self, event: Event | None, effects: Sequence[Effect]) -> None:
         """Take one step of the call."""
+        self._drafts.step(event, effects)
         if type(event) is Created:
             self._direction = event.direction
         elif type(event) is MediaGap:
@@ -256,6 +260,7 @@ class RecordFold:
             clocks=[ClockRecord(at=self._at(c.at), clock=c.clock) for c in line.clocks],
             tools=[self._tool(run) for run in line.tools.values()],
             usage=self._usage.record(),
+            drafts=self._drafts.record(),
             stream=StreamRecord(gaps=self._gaps, missing_ms=self._missing_ms),
             configuration=dict(facts.configuration),
             metadata=dict(facts.metadata),

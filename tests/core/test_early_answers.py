@@ -44,6 +44,16 @@ def test_it_is_silent_within_200_ms_and_both_halves_are_one_turn(pause: int) -> 
     assert asked(world)[-1] == [("user", BOTH)]
 
 
+def test_a_second_half_with_a_pause_in_it_is_the_same_turn_too() -> None:
+    caller = Caller().says(FIRST, at=1_000, lasts=900)
+    caller.says(SECOND, pause=900, lasts=900, pauses=[(300, 180)]).hangs_up(at=14_000)
+    transcriber = ScriptedTranscriber(interim_every=None)
+    answer = f"Yes. {LONG}"
+    world = run_call(policy(), caller, transcriber=transcriber, model=ScriptedModel([answer]))
+    assert ("assistant", "Yes.") in [(note.role, note.text) for note in world.notes(MessageAdded)]
+    assert said_by(world, "user") == [BOTH] and said_by(world, "assistant") == [answer]
+
+
 def test_who_goes_on_when_much_was_heard_interrupts_and_both_stand_as_they_were_heard() -> None:
     world = quick(halves(1_100), model=ScriptedModel([LONG, "Yes?"]))
     assert [role for role, _ in world.transcript] == ["user", "assistant", "user", "assistant"]

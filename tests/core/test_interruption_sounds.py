@@ -105,6 +105,13 @@ def test_without_a_yes_no_sound_changes_anything() -> None:
     assert actions(confirmed(*((at, 0.3) for at in range(2_020, 3_000, 30)), lasts=900)) == []
 
 
+def test_it_takes_a_surer_yes_to_begin_speech_than_to_keep_it_going() -> None:
+    doubtful = [(at, 0.6) for at in range(2_040, 2_400, 30)]
+    assert actions(confirmed(*doubtful)) == []
+    (held, gone_on) = confirmed((2_035, 0.8), *doubtful).notes(Interrupted)
+    assert held.at == 2_060 and gone_on.at >= 2_400
+
+
 def test_a_noise_that_was_there_before_is_no_part_of_the_speech_in_it() -> None:
     world = confirmed((4_000, 0.9), lasts=4_000)
     assert world.notes(Interrupted)[0].since == 4_000 - 200
