@@ -9,7 +9,7 @@ a log line of an event holds no personal data.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -192,6 +192,13 @@ class Usage:
     output_tokens: int = 0
     cached_tokens: int = 0
     """Those of ``input_tokens`` that the vendor had kept, and charges less for."""
+    input_audio_tokens: int = 0
+    """Here and below: those of the tokens above that are sound, which has a price of its own."""
+    output_audio_tokens: int = 0
+    cached_audio_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(*map(sum, zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,8 +308,9 @@ class VendorUsed:
     """Something was asked of a vendor that stands on its bill. The call takes no heed of it; its record does.
 
     One kind of unit each: a model's request, when it is over, however it ended; a piece of text when a voice
-    was given it; some seconds of the caller when a transcriber was. ``vendor`` is the place in the agent's
-    order of preference.
+    was given it; some seconds of the caller when a transcriber was. A model that speaks itself is requested
+    for fixed texts too (role ``voice``), and may bill the caller's words in tokens. ``vendor`` is the place
+    in the agent's order of preference.
     """
 
     role: str

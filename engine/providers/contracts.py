@@ -11,7 +11,7 @@ Audio is µ-law at 8 kHz everywhere: 8 bytes a millisecond.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -23,6 +23,7 @@ from engine.core.events import (
     TranscriberReady,
     TurnVote,
     Usage,
+    VendorUsed,
     VoiceAudio,
     VoiceDone,
     VoiceFailed,
@@ -44,6 +45,11 @@ class ProviderError(Exception):
         self.reason = reason
         self.retryable = retryable
         self.retry_after_ms = retry_after_ms
+
+    def again(self) -> ProviderError:
+        """The same failure, to be raised in another place too."""
+        reason, retryable, retry_after_ms = self.told
+        return ProviderError(reason, retryable=retryable, retry_after_ms=retry_after_ms)
 
     @property
     def told(self) -> tuple[str, bool, int | None]:
@@ -192,10 +198,18 @@ class RealtimeLine(Protocol):
     """One call's line to a model that hears and speaks itself: one connection, in three roles.
 
     As a `Transcriber` it opens the connection, takes the caller's audio and gives the caller's words; as a
-    `Voice` it speaks fixed texts, word for word. The streams of both end when the connection does, and the
-    next ``open`` of the transcriber makes a new one. `respond` is the model. The conversation is the
-    engine's: each request is given all of it, and what the vendor keeps is brought in line with that.
+    `Voice` it speaks fixed texts, word for word; `respond` is the model. The transcriber's stream ends when
+    the connection does, and its next ``open`` makes a new one. The voice's stream lasts as long as the line:
+    what it is asked for while there is no connection waits for the next one, or fails with it. The
+    conversation is the engine's: each request is given all of it, and what the vendor keeps is brought in
+    line with that.
     """
+
+    def charge_to(self, books: Callable[[VendorUsed], None]) -> None:
+        """From now on tell ``books`` of all that stands on the vendor's bill, in whichever role.
+
+        A line knows it best: which audio was worth sending, and what a cancelled request cost all the same.
+        """
 
     @property
     def transcriber(self) -> Transcriber:

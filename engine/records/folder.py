@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -194,8 +194,9 @@ def _write(path: Path, content: bytes) -> None:
 def _facts(record: CallRecord) -> list[tuple[str, str]]:
     """What the report's list of facts says, in the order of interest; unknown ones are left out."""
     phone, usage = record.phone, record.usage
-    kept = f" ({usage.cached_tokens} kept)" if usage.cached_tokens else ""
-    tokens = f"{usage.input_tokens} tokens in{kept}, {usage.output_tokens} out"
+    taken = _among({"kept": usage.cached_tokens, "of sound": usage.input_audio_tokens})
+    given = _among({"of sound": usage.output_audio_tokens})
+    tokens = f"{usage.input_tokens} tokens in{taken}, {usage.output_tokens} out{given}"
     facts = (
         ("From", phone and phone.from_number),
         ("To", phone and phone.to_number),
@@ -213,6 +214,12 @@ def _facts(record: CallRecord) -> list[tuple[str, str]]:
         *((name, str(value)) for name, value in record.metadata.items()),
     )
     return [(name, value) for name, value in facts if value]
+
+
+def _among(parts: Mapping[str, int]) -> str:
+    """In brackets, how many of a number are of which kind; empty where there are none."""
+    told = ", ".join(f"{count} {kind}" for kind, count in parts.items() if count)
+    return f" ({told})" if told else ""
 
 
 def _time(at: datetime | None) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 
 from pydantic import BaseModel, ConfigDict
 
-from engine.core.events import VendorUsed
+from engine.core.events import Usage, VendorUsed
 
 ROLES = ("transcriber", "model", "voice")
 
@@ -31,13 +31,17 @@ class VendorUsage(_Part):
     model: str
     """Empty for a vendor whose models have no names."""
     requests: int
-    """Requests to a model."""
+    """Requests to a model; in the role of voice the fixed texts that one was asked to speak."""
     requests_untold: int
     """Those of them whose tokens the vendor did not tell, because they failed or were no longer wanted."""
     input_tokens: int
     cached_tokens: int
     """Those of the input tokens that the vendor had kept."""
     output_tokens: int
+    input_audio_tokens: int
+    """Here and below: those of the tokens above that are sound."""
+    output_audio_tokens: int
+    cached_audio_tokens: int
     characters: int
     """Characters given to a voice."""
     audio_seconds: float
@@ -51,6 +55,9 @@ class UsageRecord(_Part):
     input_tokens: int
     cached_tokens: int
     output_tokens: int
+    input_audio_tokens: int
+    output_audio_tokens: int
+    cached_audio_tokens: int
     voice_characters: int
     transcriber_seconds: float
     vendors: list[VendorUsage]
@@ -63,11 +70,9 @@ class _Sum:
 
     requests: int = 0
     untold: int = 0
-    input_tokens: int = 0
-    cached_tokens: int = 0
-    output_tokens: int = 0
     characters: int = 0
     audio_ms: int = 0
+    tokens: Usage = field(default_factory=Usage)
 
 
 class UsageFold:
@@ -87,21 +92,17 @@ class UsageFold:
         if used.tokens is None:
             entry.untold += used.requests
         else:
-            entry.input_tokens += used.tokens.input_tokens
-            entry.cached_tokens += used.tokens.cached_tokens
-            entry.output_tokens += used.tokens.output_tokens
+            entry.tokens += used.tokens
 
     def record(self) -> UsageRecord:
         """The sums as of now."""
-        vendors = [self._vendor(*key) for key in sorted(self._sums)]
+        sums = self._sums.values()
         return UsageRecord(
-            model_requests=sum(each.requests for each in vendors),
-            input_tokens=sum(each.input_tokens for each in vendors),
-            cached_tokens=sum(each.cached_tokens for each in vendors),
-            output_tokens=sum(each.output_tokens for each in vendors),
-            voice_characters=sum(each.characters for each in vendors),
-            transcriber_seconds=sum(each.audio_ms for each in self._sums.values()) / 1000,
-            vendors=vendors,
+            model_requests=sum(each.requests for each in sums),
+            **asdict(sum((each.tokens for each in sums), Usage())),
+            voice_characters=sum(each.characters for each in sums),
+            transcriber_seconds=sum(each.audio_ms for each in sums) / 1000,
+            vendors=[self._vendor(*key) for key in sorted(self._sums)],
         )
 
     def _vendor(self, role: int, place: int) -> VendorUsage:
@@ -114,9 +115,7 @@ class UsageFold:
             model=model,
             requests=entry.requests,
             requests_untold=entry.untold,
-            input_tokens=entry.input_tokens,
-            cached_tokens=entry.cached_tokens,
-            output_tokens=entry.output_tokens,
+            **asdict(entry.tokens),
             characters=entry.characters,
             audio_seconds=entry.audio_ms / 1000,
         )

@@ -104,13 +104,17 @@ class Session:
         self._freed = asyncio.Event()
         self._when_freed: list[Callable[[], object]] = []
         self._freeing: asyncio.Task[None] | None = None
-        self._transcription = Transcription(equipment.transcribers, self.dispatch, self._charge, self._tasks)
         self._line = equipment.line
+        charge = self._charge
+        if self._line is not None:
+            self._line.charge_to(self._charge)
+            charge = _line_tells
+        self._transcription = Transcription(equipment.transcribers, self.dispatch, charge, self._tasks)
         self._generation = Generation(
-            equipment.models, equipment.tools, self.dispatch, self._charge, self._tasks, equipment.line
+            equipment.models, equipment.tools, self.dispatch, charge, self._tasks, equipment.line
         )
         self._synthesis = Synthesis(
-            equipment.voices, equipment.voice_cache, self.dispatch, self._charge, self._tasks
+            equipment.voices, equipment.voice_cache, self.dispatch, charge, self._tasks
         )
         self._tools = ToolRuns(equipment.tools, equipment.functions, self.dispatch, self._tasks)
         self._perform: dict[type, Callable[[Any], None]] = self._performers()
@@ -346,3 +350,7 @@ class Session:
             self.dispatch(CarrierDone(action, await ask(*arguments)))
 
         self._tasks.start(work(), f"carrier {action}")
+
+
+def _line_tells(used: VendorUsed) -> None:
+    """What the roles of a line would put on the books: the line does so itself."""

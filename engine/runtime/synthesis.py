@@ -31,6 +31,13 @@ class _Piece:
     asked: Speak
     audio: bytearray = field(default_factory=bytearray)
     words: list[SpokenWord] = field(default_factory=list)
+    flawed: bool = False
+    """Something went wrong with it: good enough for this call, and not for others."""
+
+    @property
+    def kept(self) -> bool:
+        """Whether its audio is kept for other calls."""
+        return self.asked.keep and not self.asked.vendor and not self.flawed
 
 
 class Synthesis:
@@ -152,20 +159,21 @@ class Synthesis:
 
     def _hear(self, event: VoiceEvent) -> None:
         if isinstance(event, Survived):
+            if self._pieces:  # they come in their order, so it is about the first
+                next(iter(self._pieces.values())).flawed = True
             self._tell(event)
             return
         key = (event.reply, event.piece)
         if (piece := self._pieces.get(key)) is None:
             return
-        keep = piece.asked.keep and not piece.asked.vendor
         if isinstance(event, VoiceAudio):
-            if keep:
+            if piece.kept:
                 piece.audio += event.payload
         elif isinstance(event, VoiceWords):
-            if keep:
+            if piece.kept:
                 piece.words += event.words
         else:
             del self._pieces[key]
-            if keep and isinstance(event, VoiceDone):
+            if piece.kept and isinstance(event, VoiceDone):
                 self._cache.put(piece.asked.text, Speech(bytes(piece.audio), tuple(piece.words)))
         self._tell(replace(event, reply=piece.asked.reply))

@@ -44,6 +44,31 @@ def test_each_vendor_has_its_own_units() -> None:
     assert (record.cached_tokens, record.voice_characters) == (64, 49)
 
 
+def test_sound_is_told_apart_from_text_and_fixed_texts_from_replies() -> None:
+    speaks = [("openai", "gpt-realtime")]
+    fold = UsageFold({"model": speaks, "voice": speaks, "transcriber": [("openai", "gpt-transcribe")]})
+    for used in (
+        VendorUsed("model", requests=1, tokens=Usage(50, 20, 8, 30, 14, 5)),
+        VendorUsed("model", requests=1, tokens=Usage(5, 2, 1, 3, 1, 1)),
+        VendorUsed("voice", requests=1, tokens=Usage(7, 9, output_audio_tokens=8)),
+        VendorUsed("transcriber", audio_ms=1_200),
+        VendorUsed("transcriber", tokens=Usage(12, 3, input_audio_tokens=12)),
+    ):
+        fold.add(used)
+    record = fold.record()
+    wrote, replied, read_out = record.vendors
+    assert (replied.input_audio_tokens, replied.output_audio_tokens, replied.cached_audio_tokens) == (
+        33,
+        15,
+        6,
+    )
+    assert (replied.input_tokens, replied.output_tokens, replied.cached_tokens) == (55, 22, 9)
+    assert (read_out.requests, read_out.output_tokens, read_out.output_audio_tokens) == (1, 9, 8)
+    assert (wrote.requests, wrote.audio_seconds, wrote.input_audio_tokens) == (0, 1.2, 12)
+    assert (record.model_requests, record.input_tokens, record.input_audio_tokens) == (3, 74, 45)
+    assert (record.output_audio_tokens, record.cached_audio_tokens) == (23, 6)
+
+
 def test_a_call_that_used_nothing() -> None:
     record = UsageFold({}).record()
     assert (record.vendors, record.model_requests, record.transcriber_seconds) == ([], 0, 0.0)

@@ -187,6 +187,18 @@ async def test_speech_that_was_cut_is_not_kept(bench: Bench) -> None:
     assert bench.cache.get("bye") is None
 
 
+async def test_speech_with_a_flaw_is_not_kept(bench: Bench) -> None:
+    bench.synthesis.speak(Speak(1, 0, 0, "hello", keep=True))
+    bench.synthesis.speak(Speak(1, 1, 0, "bye", keep=True))
+    stream = await bench.stream()
+    stream.events.put_nowait(Survived("voice", "it said something else"))
+    stream.speak(0, b"H")
+    stream.speak(1, b"B")
+    await bench.heard(7)
+    assert bench.cache.get("hello") is None
+    assert bench.cache.get("bye") is not None
+
+
 def test_the_cache_forgets_what_was_used_longest_ago() -> None:
     cache = VoiceCache(limit_bytes=10)
     cache.put("a", Speech(b"aaaa"))

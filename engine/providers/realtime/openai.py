@@ -18,7 +18,7 @@ import aiohttp
 from engine.errors import EngineError
 from engine.providers.openai_http import BASE_URL
 from engine.providers.realtime.openai_errors import Failures
-from engine.providers.realtime.openai_line import OpenAIRealtimeLine
+from engine.providers.realtime.openai_line import Charge, OpenAIRealtimeLine
 from engine.providers.realtime.openai_session import Session
 
 SLOWEST, FASTEST = 0.25, 1.5
@@ -87,8 +87,8 @@ class OpenAIRealtime:
             http, self._http = self._http, None
             await http.close()
 
-    async def _connect(self) -> Session:
-        """A session that is as the settings say. Raises `ProviderError`."""
+    async def _connect(self, charge: Charge) -> Session:
+        """A session that is as the settings say; ``charge`` is told its bill. Raises `ProviderError`."""
         if self._http is None:
             self._http = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
@@ -102,7 +102,7 @@ class OpenAIRealtime:
                     heartbeat=_HEARTBEAT,
                     compress=0,
                 )
-                return await self._configured(socket)
+                return await self._configured(socket, charge)
         except aiohttp.WSServerHandshakeError as error:
             failure = self._failures.refused(error)
         except (OSError, aiohttp.ClientError) as error:
@@ -110,9 +110,13 @@ class OpenAIRealtime:
         # Raised out here, because aiohttp's error holds the request, and with it the key.
         raise failure
 
-    async def _configured(self, socket: aiohttp.ClientWebSocketResponse) -> Session:
+    async def _configured(self, socket: aiohttp.ClientWebSocketResponse, charge: Charge) -> Session:
         session = Session(
-            socket, self._failures, gather_ms=self._gather_ms, answer_within_ms=self._answer_within_ms
+            socket,
+            self._failures,
+            charge,
+            gather_ms=self._gather_ms,
+            answer_within_ms=self._answer_within_ms,
         )
         try:
             await session.configure(self._configuration)

@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 
 from engine.providers.contracts import ProviderError
+from engine.providers.retry_after import retry_after_ms
 
 _MOST = 200
 """Characters of the vendor's own words that are passed on."""
@@ -58,7 +59,9 @@ class Failures:
         headers: Mapping[str, str] = error.headers or {}
         if wait := headers.get("Retry-After"):
             reason += f" (it asks to wait {self._clean(wait)} s)"
-        return ProviderError(reason, retryable=status >= _SERVER_ERROR or status in _WORTH_RETRYING)
+        retryable = status >= _SERVER_ERROR or status in _WORTH_RETRYING
+        pause = retry_after_ms(status, wait) if retryable else None
+        return ProviderError(reason, retryable=retryable, retry_after_ms=pause)
 
     def unreachable(self, error: Exception) -> ProviderError:
         """A connection that never came to be."""

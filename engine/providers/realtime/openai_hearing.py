@@ -16,11 +16,12 @@ from typing import Any
 
 from engine.audio import mulaw
 from engine.audio.mulaw import BYTES_PER_MS
-from engine.core.events import FinalWords, InterimWords, TranscriberReady
+from engine.core.events import FinalWords, InterimWords, Survived, TranscriberReady, VendorUsed
 from engine.providers.contracts import ProviderError, TranscriberEvent
 from engine.providers.realtime.event_queue import EventQueue
 from engine.providers.realtime.openai_gate import AFTER_MS, SilenceGate
 from engine.providers.realtime.openai_items import Items
+from engine.providers.realtime.openai_usage import usage_of
 
 INAUDIBLE = "[inaudible]"
 """What stands for words that the model heard and the transcriber could not write down."""
@@ -64,6 +65,7 @@ class Hearing:
         items: Items,
         fail: Callable[[ProviderError], None],
         close: Callable[[], Awaitable[None]],
+        charge: Callable[[VendorUsed], None],
         *,
         clock: Callable[[], float],
         host: str,
@@ -77,6 +79,7 @@ class Hearing:
         self._items = items
         self._fail = fail
         self._close = close
+        self._charge = charge
         self._now = clock
         self._host = host
         self._gather = gather_ms * BYTES_PER_MS
@@ -153,6 +156,8 @@ class Hearing:
             return
         if (missing := _SHORTEST_COMMIT - self._uncommitted) > 0:
             self._gathered += bytes((mulaw.SILENCE,)) * missing
+            self._uncommitted += missing
+        self._charge(VendorUsed("transcriber", audio_ms=self._uncommitted // BYTES_PER_MS))
         self._send_gathered()
         self._count += 1
         event_id = f"commit-{self._count}"
@@ -167,7 +172,7 @@ class Hearing:
         if waiting is None or self._now() < waiting.answer_by:
             return
         if waiting.item_id:
-            self._know(waiting, INAUDIBLE)
+            self._give_up(waiting, "did not write down in time what the caller said")
         else:
             self._fail(ProviderError(f"{self._host} does not answer any more"))
 
@@ -192,12 +197,15 @@ class Hearing:
     def transcript_completed(self, event: Mapping[str, Any]) -> None:
         """A whole transcript."""
         if commit := self._commit_of(event):
-            self._know(commit, _plain(event["transcript"]))
+            text, cost = _plain(event["transcript"]), event.get("usage") or {}
+            if cost.get("type") == "tokens":
+                self._charge(VendorUsed("transcriber", tokens=usage_of(cost)))
+            self._know(commit, text)
 
     def transcript_failed(self, event: Mapping[str, Any]) -> None:
         """The sound is there, its words are not: the model may answer it all the same."""
         if commit := self._commit_of(event):
-            self._know(commit, INAUDIBLE)
+            self._give_up(commit, "could not write down what the caller said")
 
     def refused(self, event_id: str | None, code: str | None) -> bool:
         """A commit was refused, so there is nothing to hear in it. Returns whether it was a commit."""
@@ -211,6 +219,10 @@ class Hearing:
     def _commit_of(self, event: Mapping[str, Any]) -> _Commit | None:
         item_id = event["item_id"]
         return next((one for one in self._commits if one.item_id == item_id and not one.done), None)
+
+    def _give_up(self, commit: _Commit, why: str) -> None:
+        self.events.put(Survived("transcriber", f"{self._host} {why}"))
+        self._know(commit, INAUDIBLE)
 
     def _know(self, commit: _Commit, text: str) -> None:
         commit.text, commit.done = text, True

@@ -6,13 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from engine.core.conversation import Message
-from engine.providers.contracts import AudioDelta, ProviderError, ToolSpec
+from engine.core.events import Survived, VendorUsed
+from engine.providers.contracts import AudioDelta, ProviderError, TextDelta, ToolSpec
 from engine.providers.realtime.openai_hearing import Hearing
 from engine.providers.realtime.openai_responses import Delta
 from engine.providers.realtime.openai_session import Session
+from engine.providers.realtime.verbatim import says
 from engine.providers.tts.requested import RequestedVoice
 
-Connect = Callable[[], Awaitable[Session]]
+Charge = Callable[[VendorUsed], None]
+Connect = Callable[[Charge], Awaitable[Session]]
 
 
 class OpenAIRealtimeLine:
@@ -23,8 +26,9 @@ class OpenAIRealtimeLine:
     """
 
     def __init__(self, connect: Connect, on_close: Callable[[OpenAIRealtimeLine], None]) -> None:
-        """``connect`` makes a session."""
+        """``connect`` makes a session that tells its bill."""
         self._connect = connect
+        self._books: Charge = _nowhere
         self._on_close = on_close
         self._sessions: list[Session] = []
         """All that were not closed, the broken ones among them; the last one is the line's."""
@@ -33,13 +37,17 @@ class OpenAIRealtimeLine:
         self.transcriber = LineTranscriber(self)
         self.voice = LineVoice(self)
 
+    def charge_to(self, books: Charge) -> None:
+        """From now on tell ``books`` of all that stands on the vendor's bill."""
+        self._books = books
+
     async def open(self) -> Hearing:
         """Make a session; from now on it is the line's. Raises `ProviderError`, for those who wait too."""
         try:
-            session = await self._connect()
+            session = await self._connect(lambda used: self._books(used))
         except ProviderError as error:
-            reason, retryable = error.reason, error.retryable
-            self._answer(lambda waiting: waiting.set_exception(ProviderError(reason, retryable=retryable)))
+            failed = error
+            self._answer(lambda waiting: waiting.set_exception(failed.again()))
             raise
         self._sessions = [*(one for one in self._sessions if not one.closed), session]
         self._answer(lambda waiting: waiting.set_result(session))
@@ -57,14 +65,19 @@ class OpenAIRealtimeLine:
         finally:
             responses.cancel(response)
 
-    async def speak(self, text: str) -> AsyncIterator[bytes]:
-        """The µ-law audio of a fixed text. Raises `ProviderError`."""
+    async def speak(self, text: str) -> AsyncIterator[bytes | Survived]:
+        """The µ-law audio of a fixed text, and whether it was another text. Raises `ProviderError`."""
         responses = (await self._session()).responses
         response = responses.say(text)
+        said = ""
         try:
             async for delta in response.deltas:
                 if isinstance(delta, AudioDelta):
                     yield delta.payload
+                elif isinstance(delta, TextDelta):
+                    said += delta.text
+            if said and not says(said, text):
+                yield Survived("voice", "the model did not read out a fixed text word for word")
         finally:
             responses.cancel(response)
 
@@ -101,6 +114,10 @@ class OpenAIRealtimeLine:
         for future in waiting:
             if not future.done():
                 answer(future)
+
+
+def _nowhere(used: VendorUsed) -> None:
+    """Nobody asked for the bill."""
 
 
 def _closed() -> ProviderError:

@@ -15,7 +15,7 @@ from itertools import count
 from typing import Any
 
 from engine.core.conversation import Message
-from engine.core.events import Usage
+from engine.core.events import Usage, VendorUsed
 from engine.providers.contracts import (
     AudioDelta,
     Finished,
@@ -27,6 +27,7 @@ from engine.providers.contracts import (
 from engine.providers.realtime.event_queue import EventQueue
 from engine.providers.realtime.openai_errors import STILL_ACTIVE, Failures
 from engine.providers.realtime.openai_items import Event, Item, Items, instructions, tool
+from engine.providers.realtime.openai_usage import usage_of
 
 Delta = TextDelta | AudioDelta | ToolCallDelta | Finished
 
@@ -74,13 +75,15 @@ class Responses:
         items: Items,
         failures: Failures,
         fail: Callable[[ProviderError], None],
+        charge: Callable[[VendorUsed], None],
         clock: Callable[[], float],
     ) -> None:
-        """``send`` sends an event, ``fail`` ends the session in disorder."""
+        """``send`` sends an event, ``fail`` ends the session in disorder, ``charge`` takes the bill."""
         self._send = send
         self._items = items
         self._failures = failures
         self._fail = fail
+        self._charge = charge
         self._now = clock
         self._tags = count(1)
         self._running: dict[str, Response] = {}
@@ -90,7 +93,8 @@ class Responses:
         self._by_attempt: dict[int, Response] = {}
         self._active: Response | None = None
         """The one that writes to the conversation."""
-        self._free = asyncio.Event()
+        self._ended = asyncio.Event()
+        """A response has ended."""
         self._failure: ProviderError | None = None
 
     # --- from the engine ------------------------------------------------------------------------------
@@ -106,8 +110,8 @@ class Responses:
             if since is not None and self._now() > since + _ENDS_WITHIN:
                 self._fail(self._failures.broken("does not end a response that was cancelled"))
             else:
-                self._free.clear()
-                await self._free.wait()
+                self._ended.clear()
+                await self._ended.wait()
         told, conversation = instructions(messages)
         input_ = self._items.input_for(conversation)
         body: Event = {"conversation": "auto", "input": input_, "tools": [tool(spec) for spec in tools]}
@@ -120,17 +124,26 @@ class Responses:
 
     def say(self, text: str) -> Response:
         """Have a text spoken, word for word. Raises `ProviderError` if the session is over."""
-        return self._create(
+        response = self._create(
             None, {"conversation": "none", "input": [], "tools": [], "instructions": SAY.format(text)}
         )
+        self._charge(VendorUsed("voice", characters=len(text)))
+        return response
 
     def cancel(self, response: Response) -> None:
         """Nothing more of this response is wanted; it is cancelled as soon as the server has named it."""
         response.deltas.drop()
-        if not response.over and response.cancelled_at is None:
-            response.cancelled_at = self._now()
-            if response.id:
-                self._send_cancel(response)
+        self._stop(response)
+
+    async def close(self, failure: ProviderError) -> None:
+        """Nothing more is wanted of any response, and no other may begin; returns when all have ended."""
+        self._failure = failure
+        for response in list(self._running.values()):
+            response.deltas.end(failure)
+            self._stop(response)
+        while self._running:
+            self._ended.clear()
+            await self._ended.wait()
 
     def truncate(self, attempt: int, heard_ms: int) -> None:
         """Let the server keep no more of a response's speech than was heard."""
@@ -145,10 +158,11 @@ class Responses:
         for response in self._running.values():
             response.over = True
             response.deltas.end(failure)
+            self._bill(response, None)
         self._running.clear()
         self._by_id.clear()
         self._active = None
-        self._free.set()
+        self._ended.set()
 
     def _create(self, attempt: int | None, body: Event) -> Response:
         if self._failure is not None:
@@ -159,6 +173,12 @@ class Responses:
             {"type": "response.create", "event_id": tag, "response": {**body, "metadata": {_TAG: tag}}}
         )
         return response
+
+    def _stop(self, response: Response) -> None:
+        if not response.over and response.cancelled_at is None:
+            response.cancelled_at = self._now()
+            if response.id:
+                self._send_cancel(response)
 
     def _send_cancel(self, response: Response) -> None:
         self._send(
@@ -228,23 +248,21 @@ class Responses:
     def done(self, event: Mapping[str, Any]) -> None:
         """A response is over, however that came about."""
         about = event["response"]
+        usage = usage_of(about["usage"]) if about.get("usage") else None
         response = self._by_id.pop(about["id"], None)
         if response is None:
             return
         status, details = about.get("status"), about.get("status_details") or {}
         response.whole = status == "completed"
         if status in ("completed", "incomplete"):
-            cost = about.get("usage") or {}
-            kept = (cost.get("input_token_details") or {}).get("cached_tokens") or 0
-            usage = Usage(cost.get("input_tokens") or 0, cost.get("output_tokens") or 0, kept)
             reason = "length" if status == "incomplete" else "tools" if response.called else "stop"
-            response.deltas.put(Finished(reason, usage))
-            self._over(response, None)
+            response.deltas.put(Finished(reason, usage or Usage()))
+            self._over(response, None, usage)
         else:
             error = details.get("error") or {
                 "message": details.get("reason") or f"a response that is {status}"
             }
-            self._over(response, self._failures.reported(error))
+            self._over(response, self._failures.reported(error), usage)
 
     def refused(self, event_id: str | None, error: Mapping[str, Any]) -> bool:
         """A request was refused. Returns whether it was one of these.
@@ -266,8 +284,9 @@ class Responses:
         self._over(response, failure)
         return True
 
-    def _over(self, response: Response, failure: ProviderError | None) -> None:
+    def _over(self, response: Response, failure: ProviderError | None, usage: Usage | None = None) -> None:
         response.over = True
+        self._bill(response, usage)
         response.deltas.end(failure)
         self._running.pop(response.tag, None)
         for item in response.items:
@@ -275,7 +294,12 @@ class Responses:
         self._cut(response)
         if self._active is response:
             self._active = None
-            self._free.set()
+        self._ended.set()
+
+    def _bill(self, response: Response, usage: Usage | None) -> None:
+        """Every request stands on it once; without ``usage`` where the server did not tell that."""
+        role = "voice" if response.attempt is None else "model"
+        self._charge(VendorUsed(role, requests=1, tokens=usage))
 
 
 def _item(response: Response, event: Mapping[str, Any]) -> Item | None:

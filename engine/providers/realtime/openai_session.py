@@ -17,7 +17,8 @@ import aiohttp
 import orjson
 
 from engine.audio.mulaw import BYTES_PER_MS
-from engine.providers.contracts import ProviderError
+from engine.core.events import Survived, VendorUsed
+from engine.providers.contracts import MOST_SURVIVED, ProviderError
 from engine.providers.realtime.openai_errors import FATAL, HARMLESS, Failures
 from engine.providers.realtime.openai_hearing import Hearing
 from engine.providers.realtime.openai_items import Event, Items
@@ -28,7 +29,7 @@ _log = logging.getLogger(__name__)
 _MOST_WAITING = 60_000 * BYTES_PER_MS
 """Characters that may wait for the socket, 45 seconds of audio; a peer that takes none of it is gone."""
 _CLOSE_WITHIN = 0.5
-"""Seconds for the closing handshake; then the socket is cut."""
+"""Seconds for responses to end, and for the closing handshake; then the socket is cut."""
 
 
 class Session:
@@ -38,13 +39,15 @@ class Session:
         self,
         socket: aiohttp.ClientWebSocketResponse,
         failures: Failures,
+        charge: Callable[[VendorUsed], None],
         *,
         gather_ms: int,
         answer_within_ms: int,
     ) -> None:
-        """Take an open socket."""
+        """Take an open socket; ``charge`` is told what stands on the bill."""
         self.malformed = 0
         """Messages that could not be understood, and were left out."""
+        self._survived = 0
         self._socket = socket
         self._failures = failures
         loop = asyncio.get_running_loop()
@@ -54,12 +57,13 @@ class Session:
             self.items,
             self._end,
             self.close,
+            charge,
             clock=loop.time,
             host=failures.host,
             gather_ms=gather_ms,
             answer_within_ms=answer_within_ms,
         )
-        self.responses = Responses(self._send, self.items, failures, self._end, loop.time)
+        self.responses = Responses(self._send, self.items, failures, self._end, charge, loop.time)
         self._takers = self._who_takes_what()
         self._outbox: deque[str] = deque()
         self._waiting = 0
@@ -77,12 +81,19 @@ class Session:
         await self._ready
 
     async def close(self) -> None:
-        """End the session in order; may be called more than once."""
+        """End the session in order; may be called more than once.
+
+        Responses that still run are cancelled first: what they cost is told only when they have ended.
+        """
         if self.closed:
             return
         self.closed = True
         self.hearing.events.drop()
-        self._end(ProviderError(f"the session with {self._failures.host} was closed"))
+        closed = ProviderError(f"the session with {self._failures.host} was closed")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_WITHIN):
+                await self.responses.close(closed)
+        self._end(closed)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -177,15 +188,19 @@ class Session:
         elif code in FATAL:
             self._end(self._failures.reported(error))
         elif code not in HARMLESS:
-            _log.warning("%s", self._failures.reported(error).reason)
+            self._survive(self._failures.reported(error))
 
     def _count_malformed(self) -> None:
-        if not self.malformed:
-            _log.warning(
-                "%s sent a message that is not as documented; such messages are left out",
-                self._failures.host,
-            )
         self.malformed += 1
+        self._survive(self._failures.broken("sent a message that is not as documented"))
+
+    def _survive(self, failure: ProviderError) -> None:
+        """The session goes on after this; not for ever."""
+        self._survived += 1
+        if self._survived > MOST_SURVIVED:
+            self._end(failure)
+        else:
+            self.hearing.events.put(Survived("model", failure.reason))
 
     def _end(self, error: ProviderError) -> None:
         if self.over:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 
+from engine.core.events import Survived
 from engine.providers.contracts import ProviderError, VoiceEvent
 from engine.providers.tts.hosted import Piece, PieceQueue
 
@@ -13,8 +14,11 @@ from engine.providers.tts.hosted import Piece, PieceQueue
 class RequestedVoice:
     """One call's requests; see `engine.providers.contracts.VoiceStream`."""
 
-    def __init__(self, vendor: str, audio: Callable[[str], AsyncIterator[bytes]]) -> None:
-        """``audio`` has a text spoken as µ-law at 8 kHz: it raises `ProviderError`; closing it cancels."""
+    def __init__(self, vendor: str, audio: Callable[[str], AsyncIterator[bytes | Survived]]) -> None:
+        """``audio`` has a text spoken as µ-law at 8 kHz: it raises `ProviderError`; closing it cancels.
+
+        What went wrong without costing any sound may be between its bytes.
+        """
         self._vendor = vendor
         self._audio = audio
         self._pieces = PieceQueue()
@@ -62,7 +66,10 @@ class RequestedVoice:
     async def _speak(self, piece: Piece) -> None:
         try:
             async for payload in self._audio(piece.text.strip()):
-                self._pieces.audio(piece, payload)
+                if isinstance(payload, Survived):
+                    self._pieces.survived(piece, payload.reason)
+                else:
+                    self._pieces.audio(piece, payload)
             self._pieces.done(piece, self._vendor)
         except ProviderError as error:
             self._pieces.failed(piece, error)

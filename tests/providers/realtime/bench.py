@@ -12,7 +12,7 @@ import pytest
 
 from engine.audio import mulaw
 from engine.core.conversation import Message
-from engine.core.events import FinalWords, TranscriberReady
+from engine.core.events import FinalWords, Survived, TranscriberReady
 from engine.providers.contracts import (
     AudioDelta,
     Finished,
@@ -94,6 +94,16 @@ async def final(stream: TranscriberStream) -> FinalWords:
     raise AssertionError("the stream ended without final words")
 
 
+async def survived(stream: TranscriberStream) -> Survived:
+    """What next went wrong without harm; nothing but that has happened."""
+    async with asyncio.timeout(PATIENCE):
+        async for event in stream:
+            if isinstance(event, Survived):
+                return event
+            assert isinstance(event, TranscriberReady)
+    raise AssertionError("nothing went wrong")
+
+
 @dataclass
 class Reply:
     """All that came of a response."""
@@ -156,6 +166,6 @@ async def broken(stream: TranscriberStream) -> ProviderError:
     async with asyncio.timeout(PATIENCE):
         with pytest.raises(ProviderError) as failed:
             async for event in stream:
-                assert isinstance(event, TranscriberReady)
+                assert isinstance(event, TranscriberReady | Survived)
         assert [event async for event in stream] == []
     return failed.value

@@ -9,7 +9,7 @@ import pytest
 
 from engine.core.conversation import Message
 from engine.core.events import VoiceAudio, VoiceDone, VoiceFailed
-from engine.providers.contracts import ProviderError
+from engine.providers.contracts import MOST_SURVIVED, ProviderError
 from engine.providers.realtime.openai_hearing import INAUDIBLE
 from fixtures.faults import Fault, Kind
 from fixtures.openai_forms import Reply
@@ -30,6 +30,7 @@ from tests.providers.realtime.bench import (
     reply,
     say,
     stand_in,
+    survived,
 )
 from tests.providers.transcriber_conformance import PATIENCE, feed, left_behind
 from tests.providers.voice_conformance import collect
@@ -140,14 +141,16 @@ async def test_the_key_is_nowhere_to_be_seen(caplog: pytest.LogCaptureFixture) -
             while error is not None:
                 shown += [repr(error), str(error)]
                 error = error.__cause__ or error.__context__
-        shown += [repr(await line.transcriber.open()), caplog.text]
+        stream = await line.transcriber.open()
+        shown += [repr(stream), caplog.text]
         await vendor.connections[-1].socket.send_json(  # type: ignore[union-attr]
             error_form(f"What about {API_KEY} and sk-another?", "odd")
         )
         await reply(line, 1)
-        shown.append(caplog.text)
+        told = await survived(stream)
+        shown += [caplog.text, told.reason]
         await model.close()
-    assert "What about" in caplog.text
+    assert "What about" in told.reason
     assert not [text for text in shown if API_KEY in text or "sk-another" in text]
 
 
@@ -244,12 +247,20 @@ async def test_a_session_that_has_lasted_too_long() -> None:
         assert (await reply(bench.line, 1)).text == GREETING.text
 
 
-async def test_messages_that_make_no_sense_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
+async def test_messages_that_make_no_sense_are_left_out_and_told_of() -> None:
     for after in (1, 4, 8):
         async with opened(stand_in(Fault(Kind.MALFORMED, after=after))) as bench:
-            assert (await say(bench.stream, UTTERANCES[0].audio)).text == SAYINGS[0]
             assert (await reply(bench.line, 1)).text == GREETING.text
-    assert "not as documented" in caplog.text
+            assert "not as documented" in (await survived(bench.stream)).reason
+            assert (await say(bench.stream, UTTERANCES[0].audio)).text == SAYINGS[0]
+
+
+async def test_of_what_makes_no_sense_no_session_survives_any_number() -> None:
+    async with opened(stand_in()) as bench:
+        assert bench.connection.socket is not None
+        for _ in range(MOST_SURVIVED + 1):
+            await bench.connection.socket.send_str("[]")
+        assert (await broken(bench.stream)).reason.endswith("not as documented")
 
 
 async def test_what_is_said_twice_counts_once() -> None:
@@ -338,9 +349,7 @@ async def test_a_cancellation_that_comes_too_late_is_nothing(caplog: pytest.LogC
 
 
 @pytest.mark.parametrize(("code", "fatal"), [("insufficient_quota", True), ("odd", False)])
-async def test_an_error_that_is_about_nothing(
-    code: str, fatal: bool, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_an_error_that_is_about_nothing(code: str, fatal: bool) -> None:
     async with opened(stand_in()) as bench:
         assert bench.connection.socket is not None
         await bench.connection.socket.send_json(error_form("Sorry.", code))
@@ -348,7 +357,7 @@ async def test_an_error_that_is_about_nothing(
             assert (await broken(bench.stream)).reason.endswith("reports insufficient_quota: Sorry")
         else:
             assert (await reply(bench.line, 1)).text == GREETING.text
-            assert caplog.records[-1].message.endswith("reports odd: Sorry")
+            assert (await survived(bench.stream)).reason.endswith("reports odd: Sorry")
 
 
 async def test_a_fault_of_ones_own_ends_the_session(caplog: pytest.LogCaptureFixture) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.audio import mulaw
-from engine.core.events import FinalWords, InterimWords, TranscriberReady
+from engine.core.events import FinalWords, InterimWords, Survived, TranscriberReady, Usage, VendorUsed
 from engine.providers.contracts import ProviderError, TranscriberEvent
 from engine.providers.realtime.openai_gate import AFTER_MS
 from engine.providers.realtime.openai_hearing import INAUDIBLE, Hearing
@@ -28,11 +28,13 @@ class Ear:
         self.sent: list[dict[str, Any]] = []
         self.items = Items()
         self.failed: list[ProviderError] = []
+        self.bill: list[VendorUsed] = []
         self.hearing = Hearing(
             lambda message: self.sent.append(json.loads(message)),
             self.items,
             self.failed.append,
             self._close,
+            self.bill.append,
             clock=lambda: self.now,
             host="the vendor",
             gather_ms=80,
@@ -66,7 +68,8 @@ async def test_a_transcript_that_does_not_come_is_given_up() -> None:
     ear.hearing.feed(mulaw.silence(20))
     assert ear.items.get("a").text == INAUDIBLE  # type: ignore[union-attr]
     ear.hearing.transcript_completed(of("a", transcript="Too late."))
-    assert await ear.heard() == [FinalWords(INAUDIBLE, 0, 1_000)]
+    late = Survived("transcriber", "the vendor did not write down in time what the caller said")
+    assert await ear.heard() == [late, FinalWords(INAUDIBLE, 0, 1_000)]
     assert not ear.failed
 
 
@@ -116,7 +119,34 @@ async def test_a_transcription_that_failed_leaves_the_sound() -> None:
     ear.hearing.committed(of("a"))
     ear.hearing.transcript_failed(of("a", error={"message": "?"}))
     assert ear.items.get("a").text == INAUDIBLE  # type: ignore[union-attr]
-    assert await ear.heard() == [FinalWords(INAUDIBLE, 0, 1_000)]
+    told = Survived("transcriber", "the vendor could not write down what the caller said")
+    assert await ear.heard() == [told, FinalWords(INAUDIBLE, 0, 1_000)]
+
+
+async def test_what_was_committed_stands_on_the_bill_and_silence_does_not() -> None:
+    ear = Ear()
+    ear.say()
+    ear.hearing.feed(mulaw.silence(5_000))
+    ear.hearing.flush()
+    assert ear.bill == [VendorUsed("transcriber", audio_ms=1_000)]
+    ear.hearing.committed(of("a"))
+    tokens = {"type": "tokens", "input_tokens": 14, "output_tokens": 3}
+    ear.hearing.transcript_completed(
+        of(
+            "a",
+            transcript="Hi.",
+            usage={**tokens, "input_token_details": {"text_tokens": 4, "audio_tokens": 10}},
+        )
+    )
+    assert ear.bill[1:] == [VendorUsed("transcriber", tokens=Usage(14, 3, input_audio_tokens=10))]
+
+
+async def test_seconds_that_are_billed_are_not_told_twice() -> None:
+    ear = Ear()
+    ear.say()
+    ear.hearing.committed(of("a"))
+    ear.hearing.transcript_completed(of("a", transcript="Hi.", usage={"type": "duration", "seconds": 1}))
+    assert ear.bill == [VendorUsed("transcriber", audio_ms=1_000)]
 
 
 async def test_a_refused_commit_is_answered_with_no_words() -> None:

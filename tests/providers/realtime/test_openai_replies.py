@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from engine.audio import mulaw
 from engine.core.conversation import Message, ToolRequest
-from engine.core.events import VoiceAudio, VoiceDone
+from engine.core.events import Survived, VoiceAudio, VoiceDone
 from engine.providers.contracts import Finished, ProviderError, ToolSpec
 from fixtures.openai_forms import Reply, ToolCall
 from fixtures.openai_realtime import GREETING
@@ -247,6 +248,19 @@ async def test_a_fixed_text_is_spoken_out_of_band() -> None:
         assert create["response"]["input"] == create["response"]["tools"] == []
         assert "Good morning." in create["response"]["instructions"]
         assert bench.connection.items == []
+
+
+async def test_a_fixed_text_that_is_not_read_out_word_for_word_is_told_of() -> None:
+    async with opened(stand_in(readings=deque(["Good morning, dear!", "good evening"]))) as bench:
+        voice = await bench.line.voice.open()
+        voice.say(1, 0, "Good morning.")
+        voice.say(1, 1, "Good evening.")
+        events = await collect(voice, 2)
+        (told,) = [event for event in events if isinstance(event, Survived)]
+        assert told.role == "voice" and "word for word" in told.reason
+        assert events.index(told) < events.index(VoiceDone(1, 0))
+        events.remove(told)
+        assert by_piece(events)[1, 0].audio == speak("Good morning, dear!").audio
 
 
 async def test_a_fixed_text_runs_beside_a_reply() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from engine.core.conversation import Message
-from engine.core.events import Usage
+from engine.core.events import Usage, VendorUsed
 from engine.providers.contracts import AudioDelta, Finished, ProviderError, TextDelta
 from engine.providers.realtime.openai_errors import Failures
 from engine.providers.realtime.openai_items import Items
@@ -27,8 +27,14 @@ class Side:
         self.now = 100.0
         self.sent: list[dict[str, Any]] = []
         self.items = Items()
+        self.bill: list[VendorUsed] = []
         self.responses = Responses(
-            self.sent.append, self.items, Failures("the vendor", ""), self._fail, lambda: self.now
+            self.sent.append,
+            self.items,
+            Failures("the vendor", ""),
+            self._fail,
+            self.bill.append,
+            lambda: self.now,
         )
 
     def _fail(self, error: ProviderError) -> None:
@@ -140,6 +146,57 @@ async def test_a_response_that_runs_may_take_its_time() -> None:
     assert not waiting.done()
     side.done(1)
     assert (await waiting).attempt == 2
+
+
+COST = {
+    "input_tokens": 50,
+    "output_tokens": 20,
+    "input_token_details": {
+        "audio_tokens": 30,
+        "cached_tokens": 8,
+        "cached_tokens_details": {"text_tokens": 3, "audio_tokens": 5},
+    },
+    "output_token_details": {"text_tokens": 6, "audio_tokens": 14},
+}
+USED = Usage(50, 20, 8, 30, 14, 5)
+
+
+async def test_every_request_stands_on_the_bill_once() -> None:
+    side = Side()
+    finished = await side.ask(1)
+    side.done(1, status="completed", usage=COST)
+    assert [delta async for delta in finished.deltas] == [Finished("stop", USED)]
+    side.responses.cancel(await side.ask(2))
+    side.done(2, status="cancelled", usage=COST)
+    side.done(2, status="cancelled", usage=COST)
+    await side.ask(3)
+    side.done(3, status="failed", usage=None)
+    side.responses.say("Good day.")
+    await side.ask(4)
+    side.responses.end(ProviderError("gone"))
+    assert side.bill == [
+        VendorUsed("model", requests=1, tokens=USED),
+        VendorUsed("model", requests=1, tokens=USED),
+        VendorUsed("model", requests=1),
+        VendorUsed("voice", characters=9),
+        VendorUsed("voice", requests=1),
+        VendorUsed("model", requests=1),
+    ]
+
+
+async def test_closing_waits_for_what_the_last_response_cost() -> None:
+    side = Side()
+    response = await side.ask(1)
+    closing = asyncio.create_task(side.responses.close(ProviderError("was closed")))
+    await asyncio.sleep(0)
+    assert side.sent[-1]["type"] == "response.cancel" and not closing.done()
+    side.done(1, status="cancelled", usage=COST)
+    await closing
+    assert side.bill == [VendorUsed("model", requests=1, tokens=USED)]
+    with pytest.raises(ProviderError, match="was closed"):
+        await anext(response.deltas)
+    with pytest.raises(ProviderError, match="was closed"):
+        await side.responses.ask(2, HELLO, ())
 
 
 async def test_fixed_texts_leave_no_items() -> None:
