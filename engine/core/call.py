@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from engine.core import bargein
+from engine.core import bargein, speaking, thinking
 from engine.core import departure as departures
 from engine.core import events as ev
 from engine.core import floor as floors
@@ -31,7 +31,7 @@ from engine.core import idle as clocks
 from engine.core import keypad as keys
 from engine.core import opening as openings
 from engine.core.agent import ALARM as REPLY
-from engine.core.agent import ASK_AGAIN, FILLER, HEDGE, SPEAK_AGAIN, Agent, AgentState
+from engine.core.agent import Agent, AgentState
 from engine.core.caller import Caller
 from engine.core.conversation import Conversation, Message
 from engine.core.departure import Departure
@@ -97,9 +97,9 @@ class Call:
         self._routes: dict[type, Callable[[Step, Any], None]] = {
             ev.CallerAudio: self.hearing.on_audio,
             ev.MarkEchoed: self.agent.hear_mark,
-            ev.VoiceAudio: self.agent.hear_audio,
-            ev.ModelText: self.agent.hear_text,
-            ev.ModelAudio: self.agent.hear_model_audio,
+            ev.VoiceAudio: self.agent.speaking.hear_audio,
+            ev.ModelText: self.agent.thinking.hear_text,
+            ev.ModelAudio: self.agent.thinking.hear_audio,
             ev.Created: self._on_created,
             ev.StreamOpened: self._on_stream_opened,
             ev.StreamStopped: self._on_stream_stopped,
@@ -117,11 +117,11 @@ class Call:
             ev.TranscriberFailed: self.hearing.on_failed,
             ev.Survived: lambda step, event: step.emit(Fault(step.now, event.role, event.reason)),
             ev.ModelToolCall: self.hands.on_tool_call,
-            ev.ModelDone: self.agent.hear_done,
-            ev.ModelFailed: self.agent.hear_model_failed,
-            ev.VoiceWords: self.agent.hear_words,
-            ev.VoiceDone: self.agent.hear_voice_done,
-            ev.VoiceFailed: self.agent.hear_voice_failed,
+            ev.ModelDone: self.agent.thinking.hear_done,
+            ev.ModelFailed: self.agent.thinking.hear_failed,
+            ev.VoiceWords: self.agent.speaking.hear_words,
+            ev.VoiceDone: self.agent.speaking.hear_done,
+            ev.VoiceFailed: self.agent.speaking.hear_failed,
             ev.CarrierDone: self._on_carrier_done,
             ev.ToolResult: lambda step, e: self.hands.on_result(step, e.tool_call, value=e.value),
             ev.ToolFailed: lambda step, e: self.hands.on_result(step, e.tool_call, error=e.error or "failed"),
@@ -157,10 +157,10 @@ class Call:
             bargein.HELD: self.floor.expire_hold,
             keys.ALARM: lambda step: self._keyed(step, self.keypad.take(step)),
             REPLY: self.agent.overdue,
-            FILLER: self.agent.fill,
-            HEDGE: self.agent.hedge,
-            ASK_AGAIN: self.agent.ask_again,
-            SPEAK_AGAIN: self.agent.advance,
+            thinking.FILLER: self.agent.fill,
+            thinking.HEDGE: self.agent.thinking.hedge,
+            thinking.AGAIN: self.agent.thinking.ask_again,
+            speaking.AGAIN: self.agent.advance,
         }
 
     # --- the border -------------------------------------------------------------------------------------

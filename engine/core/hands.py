@@ -42,12 +42,12 @@ class Hands:
     def on_tool_call(self, step: Step, event: ModelToolCall) -> None:
         """The model wants a tool run."""
         reply = self._agent.live
-        wanted = self._agent.expects_text(event.reply, event.attempt)
+        wanted = self._agent.thinking.expects(event.reply, event.attempt)
         if reply is None or not wanted or not self._tools.is_new(event.tool_call):
             return
         if any(request.tool_call == event.tool_call for request in reply.round):
             return
-        self._agent.settle_on(step, reply, event.attempt)
+        self._agent.thinking.settle_on(step, reply, event.attempt)
         request = ToolRequest(event.tool_call, event.name, event.arguments)
         reply.round.append(request)
         if reply.chosen or self._tools.kind(event.name) is ToolKind.READ:
