@@ -106,3 +106,10 @@ def test_a_word_that_was_begun_anew_is_told_apart_from_one_said_twice() -> None:
     for tones in ([3, 5, 2, *FIRST[2:]], [3, 5, 6, *FIRST[3:]], [3, 5, 5, *FIRST[3:]]):
         told = spoken(replace(GOOD, heard=[tones, SECOND]))
         assert (told.restarted, told.twice, told.missing) == (["pour"], [], [])
+
+
+def test_a_word_that_an_apology_cut_off_is_not_taken_for_another() -> None:
+    apology = [len(word) for word in SORRY.split()]
+    told = spoken(replace(GOOD, heard=[[3, 5, 4, 3, *apology], SECOND]))
+    assert (told.restarted, told.twice) == ([], [])
+    assert told.missing == ["coffee", "tomorrow", "afternoon."]
