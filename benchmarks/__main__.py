@@ -22,7 +22,7 @@ ALL: dict[str, dict[str, Any]] = {
     "frame": {},
     "audio": {},
     "endpointing": {},
-    "bargein": {"minutes": 2},
+    "bargein": {},
     "noise": {},
     "recogniser": {"quick": True},
     "people": {},
