@@ -138,4 +138,6 @@ class Hearing:
         elif rules.optional:
             step.deadlines.set(ALARM, step.now + max(pause, rules.try_again))
         else:
-            self._departure.give_up(step, step.policy.ending.failure_message)
+            # A model that speaks itself has lost its voice with its ears: nobody is left to say anything.
+            speechless = step.policy.replies.speech_to_speech
+            self._departure.give_up(step, "" if speechless else step.policy.ending.failure_message)

@@ -200,9 +200,8 @@ class RealtimeLine(Protocol):
     As a `Transcriber` it opens the connection, takes the caller's audio and gives the caller's words; as a
     `Voice` it speaks fixed texts, word for word; `respond` is the model. The transcriber's stream ends when
     the connection does, and its next ``open`` makes a new one. The voice's stream lasts as long as the line:
-    what it is asked for while there is no connection waits for the next one, or fails with it. The
-    conversation is the engine's: each request is given all of it, and what the vendor keeps is brought in
-    line with that.
+    what it is asked for while there is no connection waits for the next one. The conversation is the
+    engine's: each request is given all of it, and what the vendor keeps is brought in line with that.
     """
 
     def charge_to(self, books: Callable[[VendorUsed], None]) -> None:

@@ -16,6 +16,8 @@ from engine.runtime.tasks import Tasks
 
 KEPT_MS = 15_000
 """Caller audio kept for the next stream: longer than a reconnect, and caught up with in a second."""
+KEPT_OWED_MS = 60_000
+"""The same while the words of a turn are owed: they must outlast all the streams that may be tried."""
 
 
 CHARGED_EVERY_MS = 10_000
@@ -50,11 +52,11 @@ class _MediaTimes:
 class Transcription:
     """Feeds the caller to a transcriber and tells the call what it says.
 
-    Audio that no final words cover yet is kept, the last `KEPT_MS` of it, and given to a stream as soon as
-    that is open: so is what came while it was being opened, and what a broken stream took with it. What a
-    stream says after its successor was asked for is not heard any more. ``transcribers`` are the vendors in
-    the agent's order of preference; with none the call hears no words. ``charge`` is told how much audio each
-    vendor was given, what it was given once more included.
+    Audio that no final words cover yet is kept, the last `KEPT_MS` of it (`KEPT_OWED_MS`), and given to a
+    stream as soon as that is open: so is what came while it was being opened, and what a broken stream took
+    with it. What a stream says after its successor was asked for is not heard any more. ``transcribers`` are
+    the vendors in the agent's order of preference; with none the call hears no words. ``charge`` is told how
+    much audio each vendor was given, what it was given once more included.
     """
 
     def __init__(
@@ -93,7 +95,8 @@ class Transcription:
             return
         self._kept.append((at, payload))
         self._kept_bytes += len(payload)
-        while self._kept_bytes > KEPT_MS * BYTES_PER_MS:
+        kept_ms = KEPT_OWED_MS if self._flush_owed else KEPT_MS
+        while self._kept_bytes > kept_ms * BYTES_PER_MS:
             self._kept_bytes -= len(self._kept.popleft()[1])
         if self._stream is not None:
             self._give(self._stream, payload, at)

@@ -178,6 +178,7 @@ def test_the_first_that_has_not_failed_lately_is_asked() -> None:
     assert Vendors(1).pick(9, but=0) == 0
 
 
+@pytest.mark.pipeline
 def test_what_failed_for_good_while_it_rang_is_told_to_who_picks_up() -> None:
     refuses = ScriptedTranscriber(faults=Refuses(retryable=False))
     world = run_call(policy(Alternatives()), Caller(joins=3_000), transcriber=refuses)

@@ -9,9 +9,20 @@ import pytest
 
 from engine.core.effects import FlushTranscriber, Speak
 from engine.core.events import ModelAudio, ModelDone, ModelText
-from engine.core.notes import Interrupted, ReplyEnded, TurnEnded
-from engine.core.policy import Policy, Replies, Tool, speech_to_speech
-from engine.testing import Caller, Fails, ScriptedModel, ScriptedTool, Stalls, ToolUse, World, agent_speaking
+from engine.core.notes import EndReason, Interrupted, ReplyEnded, TurnEnded
+from engine.core.policy import Carrier, Ending, Policy, Replies, Tool, speech_to_speech
+from engine.testing import (
+    Caller,
+    Fails,
+    Refuses,
+    ScriptedModel,
+    ScriptedTool,
+    ScriptedTranscriber,
+    Stalls,
+    ToolUse,
+    World,
+    agent_speaking,
+)
 from tests.core.turn_scenes import LONG, policy, said_by, turns
 
 STORY = "It stood there for years and years until a boy came by who had a red kite and no string."
@@ -99,6 +110,25 @@ def test_tools_in_the_middle_of_its_speech() -> None:
         "user",
         "assistant",
     ]
+
+
+def test_one_whose_line_is_gone_has_no_last_words() -> None:
+    caller = Caller().says("Tell me.", at=500).hangs_up(at=60_000)
+    rules = replace(speaking(), ending=Ending(failure_message="I am sorry."))
+    gone = ScriptedTranscriber(faults=Refuses(retryable=False))
+    world = World(rules, caller=caller, transcriber=gone).run()
+    assert world.reason is EndReason.PROVIDER_ERROR
+    assert world.effects(Speak) == [] and world.heard_text == ""
+
+
+def test_it_is_handed_over_at_once() -> None:
+    caller = Caller().says("Tell me.", at=500).hangs_up(at=60_000)
+    ending = Ending(failure_message="I am sorry.", failure_target="+15550100")
+    gone = ScriptedTranscriber(faults=Refuses(retryable=False))
+    rules = replace(speaking(), ending=ending, carrier=Carrier(transfers=True))
+    world = World(rules, caller=caller, transcriber=gone).run()
+    assert world.reason is EndReason.TRANSFERRED
+    assert world.effects(Speak) == []
 
 
 # --- a transcriber that says nothing until it is asked --------------------------------------------------

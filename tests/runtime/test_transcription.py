@@ -17,7 +17,7 @@ from engine.core.events import (
 )
 from engine.providers.contracts import ProviderError
 from engine.runtime.tasks import Tasks
-from engine.runtime.transcription import CHARGED_EVERY_MS, KEPT_MS, Transcription
+from engine.runtime.transcription import CHARGED_EVERY_MS, KEPT_MS, KEPT_OWED_MS, Transcription
 from tests.stand_ins import Opens, Queued
 
 
@@ -140,6 +140,19 @@ async def test_what_is_kept_is_bounded(bench: Bench) -> None:
     stream = await bench.opened()
     assert len(stream.fed) == KEPT_MS * 8
     assert stream.fed.startswith(frame(5))
+
+
+async def test_words_that_are_owed_are_kept_for_longer(bench: Bench) -> None:
+    bench.transcription.feed(frame(0), 0)
+    bench.transcription.flush()
+    for number in range(1, KEPT_OWED_MS // 20):
+        bench.transcription.feed(frame(number), number * 20)
+    stream = await bench.opened()
+    assert stream.fed.startswith(frame(0)) and len(stream.fed) == KEPT_OWED_MS * 8
+    stream.events.put_nowait(FinalWords("", 0, 20))
+    await bench.told.get()
+    bench.transcription.feed(frame(1), KEPT_OWED_MS)
+    assert len((await bench.opened()).fed) == KEPT_MS * 8
 
 
 async def test_times_of_a_later_stream_are_media_times_of_the_call(bench: Bench) -> None:

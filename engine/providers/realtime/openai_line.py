@@ -42,12 +42,16 @@ class OpenAIRealtimeLine:
         self._books = books
 
     async def open(self) -> Hearing:
-        """Make a session; from now on it is the line's. Raises `ProviderError`, for those who wait too."""
+        """Make a session; from now on it is the line's. Raises `ProviderError`.
+
+        Those who wait for one go on waiting where another try may help.
+        """
         try:
             session = await self._connect(lambda used: self._books(used))
         except ProviderError as error:
-            failed = error
-            self._answer(lambda waiting: waiting.set_exception(failed.again()))
+            if not error.retryable:
+                failed = error
+                self._answer(lambda waiting: waiting.set_exception(failed.again()))
             raise
         self._sessions = [*(one for one in self._sessions if not one.closed), session]
         self._answer(lambda waiting: waiting.set_result(session))
@@ -103,7 +107,7 @@ class OpenAIRealtimeLine:
         """The session of the moment, waited for. Raises `ProviderError` where it does not come to be."""
         if self._closed:
             raise _closed()
-        if self._sessions and not self._sessions[-1].over:
+        if self._sessions and self._sessions[-1].usable:
             return self._sessions[-1]
         waiting: asyncio.Future[Session] = asyncio.get_running_loop().create_future()
         self._waiting.add(waiting)

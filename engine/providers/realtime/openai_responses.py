@@ -39,6 +39,9 @@ SAY = (
 
 _ENDS_WITHIN = 2.0
 """Seconds in which a cancelled response must have ended, if another one waits for that."""
+_DEAD_AFTER = 3.0
+"""Seconds without a word about any response, after which one that is given up shows that none will come:
+longer than a model thinks as a rule, shorter than a call waits by default."""
 _TAG = "request"
 """The metadata by which a response is known again."""
 
@@ -57,8 +60,10 @@ class Response:
     referring: bool = False
     """Its input refers to items of the server."""
     called: bool = False
+    asked_at: float = 0.0
+    """Here and below: by the loop's clock."""
     cancelled_at: float | None = None
-    """When nobody wanted it any more, by the loop's clock."""
+    """When nobody wanted it any more."""
     over: bool = False
     whole: bool = False
     """It came to its proper end."""
@@ -96,6 +101,8 @@ class Responses:
         self._ended = asyncio.Event()
         """A response has ended."""
         self._failure: ProviderError | None = None
+        self._told_at = 0.0
+        """When the server last told of a response."""
 
     # --- from the engine ------------------------------------------------------------------------------
 
@@ -168,17 +175,20 @@ class Responses:
         if self._failure is not None:
             raise self._failure
         tag = f"response-{next(self._tags)}"
-        response = self._running[tag] = Response(tag, attempt)
+        response = self._running[tag] = Response(tag, attempt, asked_at=self._now())
         self._send(
             {"type": "response.create", "event_id": tag, "response": {**body, "metadata": {_TAG: tag}}}
         )
         return response
 
     def _stop(self, response: Response) -> None:
-        if not response.over and response.cancelled_at is None:
-            response.cancelled_at = self._now()
-            if response.id:
-                self._send_cancel(response)
+        if response.over or response.cancelled_at is not None:
+            return
+        response.cancelled_at = self._now()
+        if response.cancelled_at > max(response.asked_at, self._told_at) + _DEAD_AFTER:
+            self._fail(self._failures.broken("does not answer any more"))
+        elif response.id:
+            self._send_cancel(response)
 
     def _send_cancel(self, response: Response) -> None:
         self._send(
@@ -194,6 +204,7 @@ class Responses:
 
     def created(self, event: Mapping[str, Any]) -> None:
         """The server has begun a response."""
+        self._told_at = self._now()
         about = event["response"]
         response = self._running.get((about.get("metadata") or {}).get(_TAG, ""))
         if response is not None:
@@ -216,6 +227,7 @@ class Responses:
 
     def audio(self, event: Mapping[str, Any]) -> None:
         """A piece of speech."""
+        self._told_at = self._now()
         if response := self._by_id.get(event["response_id"]):
             payload = a2b_base64(event["delta"])
             if item := _item(response, event):
@@ -225,6 +237,7 @@ class Responses:
 
     def text(self, event: Mapping[str, Any]) -> None:
         """A piece of what is said; of the transcript of speech, as a rule."""
+        self._told_at = self._now()
         if response := self._by_id.get(event["response_id"]):
             if item := _item(response, event):
                 item.text += event["delta"]
@@ -247,6 +260,7 @@ class Responses:
 
     def done(self, event: Mapping[str, Any]) -> None:
         """A response is over, however that came about."""
+        self._told_at = self._now()
         about = event["response"]
         usage = usage_of(about["usage"]) if about.get("usage") else None
         response = self._by_id.pop(about["id"], None)

@@ -75,6 +75,11 @@ class Session:
         """Nothing is left of it."""
         self._tasks = [loop.create_task(self._read()), loop.create_task(self._write())]
 
+    @property
+    def usable(self) -> bool:
+        """Something may still be asked of it."""
+        return not (self.over or self.closed)
+
     async def configure(self, session: Event) -> None:
         """Tell the server how the session is to be, and wait until it is. Raises `ProviderError`."""
         self._send({"type": "session.update", "event_id": "configure", "session": session})

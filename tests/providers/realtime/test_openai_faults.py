@@ -154,24 +154,38 @@ async def test_the_key_is_nowhere_to_be_seen(caplog: pytest.LogCaptureFixture) -
     assert not [text for text in shown if API_KEY in text or "sk-another" in text]
 
 
-async def test_those_who_wait_hear_why_there_is_no_connection() -> None:
-    async with stand_in(Fault(Kind.STATUS, 503)) as vendor:
+async def test_those_who_wait_are_told_only_what_no_other_try_can_help() -> None:
+    async with stand_in(Fault(Kind.STATUS, 503), Fault(Kind.STATUS, 401)) as vendor:
         model = model_of(vendor)
         line = model.line()
         voice = await line.voice.open()
         voice.say(1, 0, "Good morning.")
         answering = asyncio.create_task(failure(line, 1))
         await asyncio.sleep(0)
-        with pytest.raises(ProviderError):
+        with pytest.raises(ProviderError, match="answered 503"):
             await line.transcriber.open()
-        assert (await answering).reason.endswith("answered 503")
+        await asyncio.sleep(0)
+        assert not answering.done()
+        with pytest.raises(ProviderError, match="refused the key"):
+            await line.transcriber.open()
+        assert "refused the key" in (await answering).reason
         (failed,) = await collect(voice, 1)
-        assert isinstance(failed, VoiceFailed)
-        assert failed.reason.endswith("answered 503")
+        assert isinstance(failed, VoiceFailed) and "refused the key" in failed.reason
         await line.transcriber.open()
         voice.say(1, 1, "Good morning.")
         assert isinstance((await collect(voice, 1))[-1], VoiceDone)
         await model.close()
+
+
+async def test_a_session_that_is_being_closed_is_asked_for_nothing_more() -> None:
+    async with opened(stand_in(tokens_per_second=20)) as bench:
+        await begun(bench.line, 1)
+        closing = asyncio.create_task(bench.stream.close())
+        await asyncio.sleep(0)
+        answering = asyncio.create_task(reply(bench.line, 2))
+        await closing
+        await bench.line.transcriber.open()
+        assert (await answering).text == GREETING.text
 
 
 # --- in the middle ------------------------------------------------------------------------------------

@@ -148,6 +148,28 @@ async def test_a_response_that_runs_may_take_its_time() -> None:
     assert (await waiting).attempt == 2
 
 
+async def test_a_response_that_is_given_up_after_a_long_silence_ends_the_session() -> None:
+    side = Side()
+    response = await side.ask(1)
+    side.now += 2.9
+    side.message(1, "a", "One ", audio=b"12345678")
+    side.now += 3.1
+    side.responses.cancel(response)
+    assert side.sent[-1]["type"] == "response.create"
+    with pytest.raises(ProviderError, match="does not answer any more"):
+        await side.responses.ask(2, HELLO, ())
+
+
+async def test_one_that_thinks_for_a_while_and_is_not_wanted_any_more_does_not() -> None:
+    side = Side()
+    response = await side.ask(1)
+    side.now += 2.9
+    side.responses.cancel(response)
+    assert side.sent[-1]["type"] == "response.cancel"
+    side.done(1, status="cancelled")
+    await side.ask(2)
+
+
 COST = {
     "input_tokens": 50,
     "output_tokens": 20,
