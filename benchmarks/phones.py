@@ -278,10 +278,8 @@ class Phone(WSListener):
 class EchoPhone(Phone):
     """A caller who talks to an echo."""
 
-    greeted = True
-
     def _decide(self, now: float) -> None:
-        return
+        self.greeted = True
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if frame.msg_type is WSMsgType.TEXT:

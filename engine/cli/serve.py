@@ -16,7 +16,7 @@ from engine.agent import Agent, load_agent
 from engine.errors import EngineError
 from engine.runtime.worker import MOST_LAG_S, Settings, Worker
 from engine.server import standalone
-from engine.server.loop import loop_factory
+from engine.server.loop import loop_factory, spare_what_stays
 from engine.server.metrics import Metrics
 from engine.server.supervisor import Supervisor
 
@@ -84,6 +84,7 @@ def _make_worker(agent: Agent, settings: Settings, metrics: Metrics, lag: Callab
 async def _run(agent: Agent, settings: Settings, host: str, port: int, drain: float) -> None:
     metrics = Metrics()
     async with _make_worker(agent, settings, metrics, metrics.lag) as worker:
+        spare_what_stays()
         await standalone.serve(
             worker,
             metrics,

@@ -14,7 +14,7 @@ from engine.core.caller import Caller
 from engine.core.notes import Interrupted
 from engine.core.policy import OnSound, Turns
 from engine.core.step import Step
-from engine.core.words import base_language, has_phrase, strip_phrases, words_of
+from engine.core.words import base_language, has_phrase, phrase_words, strip_phrases, words_of
 
 HELD = "held"
 NO_WORDS, NO_SPEECH, BRIEF = "no words", "no speech", "brief sound"
@@ -59,7 +59,7 @@ def meaning(
     content = strip_phrases(spoken, never)
     if not content:
         return Means.LISTENING
-    if unfinished and any(words_of(phrase)[: len(content)] == content for phrase in never):
+    if unfinished and any(phrase_words(phrase)[: len(content)] == content for phrase in never):
         return Means.NOTHING
     return Means.INTERRUPTING if len(content) >= turns.words_to_interrupt else Means.NOTHING
 

@@ -89,6 +89,8 @@ class Call:
         self.agent.silent = policy.medium == "text"
         self._step = Step(policy)
         self._step.deadlines.set("join", policy.limits.join)
+        self._concluded = False
+        """A frame of a caller at rest led to nothing: until something else happens, no other will."""
         self._to_say: list[ev.SayNow] = []
         self._wire_faults = 0
         self._drain_words = ""
@@ -171,8 +173,12 @@ class Call:
             return []
         step = self._step
         step.now = max(step.now, now)
+        resting = type(event) is ev.CallerAudio and self.caller.at_rest
         self._routes[type(event)](step, event)
-        self._settle(step)
+        resting = resting and self.caller.at_rest
+        if not (resting and self._concluded):
+            self._settle(step)
+            self._concluded = resting and len(step.effects) <= 1  # which feeds the transcriber
         return step.take()
 
     def wake(self, now: int) -> list[Effect]:
@@ -180,6 +186,7 @@ class Call:
         step = self._step
         step.now = max(step.now, now)
         while (name := step.deadlines.take_due(step.now)) is not None:
+            self._concluded = False
             if name in self._alarms:
                 self._alarms[name](step)
             else:

@@ -117,6 +117,11 @@ class Caller:
         """There is speech, or a sound that may become speech."""
         return self.state is CallerState.TALKING or self.burst > 0
 
+    @property
+    def at_rest(self) -> bool:
+        """Nothing sounds, and nothing that was said waits to become a turn."""
+        return self.state is CallerState.QUIET and not self.burst and not self.turn.open
+
     def hear(self, step: Step, frame: CallerAudio) -> None:
         """Take one frame of the caller."""
         duration = len(frame.payload) // BYTES_PER_MS

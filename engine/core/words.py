@@ -18,6 +18,12 @@ def words_of(text: str) -> tuple[str, ...]:
     return tuple(word.lower().replace("’", "'") for word in _WORD.findall(text))
 
 
+@lru_cache(maxsize=4096)
+def phrase_words(phrase: str) -> tuple[str, ...]:
+    """The words of a phrase that is looked for again and again; nothing that a caller said belongs here."""
+    return words_of(phrase)
+
+
 def after_words(text: str, count: int) -> str:
     """What follows the first ``count`` words of a text."""
     for number, word in enumerate(_WORD.finditer(text), start=1):
@@ -28,7 +34,7 @@ def after_words(text: str, count: int) -> str:
 
 def strip_phrases(words: tuple[str, ...], phrases: Iterable[str]) -> tuple[str, ...]:
     """What is left of ``words`` when every occurrence of the phrases is taken out, the longest first."""
-    parts = sorted((words_of(phrase) for phrase in phrases), key=len, reverse=True)
+    parts = sorted(map(phrase_words, phrases), key=len, reverse=True)
     left: list[str] = []
     index = 0
     while index < len(words):
@@ -46,7 +52,7 @@ def has_phrase(words: tuple[str, ...], phrases: Iterable[str]) -> bool:
     """Whether one of the phrases stands in ``words`` as whole words."""
     return any(
         part and any(words[i : i + len(part)] == part for i in range(len(words) - len(part) + 1))
-        for part in map(words_of, phrases)
+        for part in map(phrase_words, phrases)
     )
 
 

@@ -90,7 +90,7 @@ class Session:
         self._timer: asyncio.Handle | None = None
         self._timer_due = 0
         """Call time at which the timer goes off; uvloop's handle of a time that has come cannot say."""
-        self._pending: deque[Event | None] = deque()
+        self._pending: deque[Event] = deque()
         self._stepping = False
         self._listeners: list[Listener] = []
         self._socket: MediaSocket | None = None
@@ -160,8 +160,10 @@ class Session:
 
     def dispatch(self, event: Event) -> None:
         """Hand an event to the call and perform what it asks for; events that raises come after it."""
-        self._pending.append(event)
-        self._run()
+        if self._stepping:
+            self._pending.append(event)
+        else:
+            self._run(event)
 
     def hear(self, payload: bytes, at: int) -> None:
         """A frame of the caller (µ-law), its first sample at ``at``, ms of media time."""
@@ -227,11 +229,13 @@ class Session:
 
     # --- one step ---------------------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        if self._stepping:
+    def _run(self, event: Event | None) -> None:
+        """Take a step, and one for each event that comes of it. A call that is over takes none."""
+        if self.reason is not None:
             return
         self._stepping = True
         try:
+            self._step(event)
             while self._pending and self.reason is None:
                 self._step(self._pending.popleft())
         finally:
@@ -279,8 +283,7 @@ class Session:
         self._timer = None
         self._now = max(self._now, due)  # a loop's timer may go off a fraction of a ms early
         if self.call.wake_at is not None and self.call.wake_at <= self.now:
-            self._pending.append(None)
-            self._run()
+            self._run(None)
         else:
             self._arm()
 

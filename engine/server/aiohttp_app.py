@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import WSMsgType, web
 
+from engine.runtime.media_stream import MediaStream
 from engine.runtime.socket import WebSocketWriter
 from engine.runtime.twilio_door import Answer, TwilioDoor, Webhook
 from engine.runtime.worker import Worker
@@ -71,14 +72,19 @@ async def _serve(door: TwilioDoor, request: web.Request) -> web.WebSocketRespons
     writer = WebSocketWriter(websocket.send_str, lambda code: websocket.close(code=code))
     stream = door.open_stream(writer)
     try:
-        async for message in websocket:
-            if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                stream.receive(message.data)
+        # In a task of its own, for a message that comes has to pass through all coroutines that wait for it.
+        await asyncio.create_task(_receive(websocket, stream), name="media socket")
     finally:
         stream.lost()
         writer.lost()
         await writer.closed()
     return websocket
+
+
+async def _receive(websocket: web.WebSocketResponse, stream: MediaStream) -> None:
+    """Hand on what comes until the socket is closed."""
+    while (message := await websocket.receive()).type in (WSMsgType.TEXT, WSMsgType.BINARY):
+        stream.receive(message.data)
 
 
 def graceful_exit() -> None:

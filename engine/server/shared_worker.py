@@ -17,7 +17,7 @@ from engine.errors import EngineError
 from engine.runtime.worker import Worker
 from engine.server.commons import Place
 from engine.server.connections import Connections
-from engine.server.loop import loop_factory
+from engine.server.loop import loop_factory, spare_what_stays
 from engine.server.metrics import Metrics
 from engine.server.peers import Peers
 from engine.server.standalone import CLOSE_WITHIN_S, make_app, stop_signals, until_drained
@@ -54,6 +54,7 @@ async def _serve(
     worker = make_worker(metrics, sampled)
     peers = Peers(place, worker, metrics)
     async with worker:
+        spare_what_stays()
         runner = web.AppRunner(
             make_app(worker, metrics, peers), access_log=None, shutdown_timeout=CLOSE_WITHIN_S
         )

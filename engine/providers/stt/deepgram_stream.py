@@ -107,6 +107,7 @@ class DeepgramStream:
         self._gather = gather_ms * BYTES_PER_MS
         self._answer_within = answer_within_ms / 1000
         self._keep_alive = keep_alive_ms / 1000
+        self._put_at = 0.0
         self._fed = 0
         self._gathered = bytearray()
         self._hush = Hush()
@@ -119,8 +120,10 @@ class DeepgramStream:
         self._news = asyncio.Event()
         self._error: ProviderError | None = None
         self._over = self._closed = False
-        self._now = asyncio.get_running_loop().time
+        self._loop = asyncio.get_running_loop()
+        self._now = self._loop.time
         self._opened = self._now()
+        self._alarm = self._loop.call_later(self._keep_alive, self._keep_open)
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._write())]
 
     def feed(self, payload: bytes) -> None:
@@ -156,6 +159,7 @@ class DeepgramStream:
         self._events.clear()
         self._error = None
         self._news.set()
+        self._alarm.cancel()
         try:
             for task in self._tasks:
                 task.cancel()
@@ -187,10 +191,20 @@ class DeepgramStream:
     def _put(self, message: str | bytes) -> None:
         self._outbox.append(message)
         self._waiting += len(message)
+        self._put_at = self._now()
         self._wake.set()
 
+    def _keep_open(self) -> None:
+        """After a while without anything to send, keep the connection alive."""
+        quiet = self._now() - self._put_at
+        if quiet >= self._keep_alive:
+            self._send_gathered()
+            self._put(self._listener.keep_alive(self._fed // BYTES_PER_MS))
+            quiet = 0.0
+        self._alarm = self._loop.call_later(self._keep_alive - quiet, self._keep_open)
+
     async def _write(self) -> None:
-        """Send what is put into the outbox; after a while without anything, keep the connection alive."""
+        """Send what is put into the outbox."""
         try:
             while not self._over:
                 while self._outbox:
@@ -201,12 +215,7 @@ class DeepgramStream:
                         await self._socket.send_bytes(message)
                     self._waiting -= len(message)
                 self._wake.clear()
-                try:
-                    async with asyncio.timeout(self._keep_alive):
-                        await self._wake.wait()
-                except TimeoutError:
-                    self._send_gathered()
-                    self._put(self._listener.keep_alive(self._fed // BYTES_PER_MS))
+                await self._wake.wait()
         except (OSError, aiohttp.ClientError):
             pass  # the reader meets the same end, and knows why
 
@@ -275,6 +284,7 @@ class DeepgramStream:
     def _end(self, error: ProviderError) -> None:
         if not self._over:
             self._over = True
+            self._alarm.cancel()
             self._error = error
             self._news.set()
             self._wake.set()
