@@ -137,7 +137,7 @@ async def test_the_sdk_is_refused(version: str, key: str, fault: Fault | None, s
         {"model": "nova-3", "keywords": "x"},
         {"model": "nova-2", "keyterm": "x"},
         {"model": "nova-3", "utterance_end_ms": 1000},
-        {"model": "nova-3", "encoding": "linear16"},
+        {"model": "nova-3", "encoding": "opus"},
     ],
 )
 async def test_settings_that_deepgram_refuses(options: dict[str, Any]) -> None:
