@@ -234,6 +234,17 @@ async def test_where_a_final_covers_the_audio_the_flush_is_answered_at_once(deep
     await transcriber.close()
 
 
+async def test_the_first_silence_after_speech_goes_out_at_once(deepgram: Deepgram) -> None:
+    transcriber = nova(deepgram)
+    stream = await transcriber.open()
+    feed(stream, mulaw.silence(200) + SOUND * 10 + mulaw.silence(600))
+    connection = await deepgram.connection()
+    async with asyncio.timeout(PATIENCE):
+        await connection.until(lambda c: len(c.audio) == 8_000)
+    assert connection.sizes == [800] * 2 + [800] * 2 + [160] * 20 + [800] * 2
+    await transcriber.close()
+
+
 def results(words: str, start: float, duration: float, **flags: bool) -> dict[str, Any]:
     best = {"transcript": words, "confidence": 0.5, "words": []}
     channel = {"alternatives": [best]}

@@ -16,12 +16,15 @@ from typing import Any, Protocol
 import aiohttp
 import orjson
 
+from engine.audio.level import DIGITAL_SILENCE, level_dbfs
 from engine.audio.mulaw import BYTES_PER_MS
 from engine.core.events import InterimWords, Survived
 from engine.providers.contracts import MOST_SURVIVED, ProviderError, TranscriberEvent
 from engine.providers.stt.deepgram_errors import ended
 
 CLOSE_STREAM = '{"type":"CloseStream"}'
+_AT_ONCE = 20 * BYTES_PER_MS
+"""Bytes of audio that are worth a message when it matters."""
 _MOST_WAITING = 10_000 * BYTES_PER_MS
 """Bytes of audio that may wait for the socket; a peer that takes none of it for so long is gone."""
 _CLOSE_WITHIN = 0.5
@@ -47,10 +50,40 @@ class Listener(Protocol):
         """What to send when there was no audio for a while after ``fed``."""
 
 
+class Hush:
+    """Notices the first moments of silence after sound, by level alone.
+
+    Silence is what lies far below the recent peak, which falls: steady noise soon is no silence any more.
+    """
+
+    LASTS = 400
+    """ms of silence that are told of; where the words end is decided within them."""
+    DEPTH = 15.0
+    """dB below the peak."""
+    FALL = 10.0
+    """dB by which the peak falls in a second."""
+
+    def __init__(self) -> None:
+        self._peak = DIGITAL_SILENCE
+        self._left = 0.0
+
+    def feed(self, payload: bytes) -> bool:
+        """Take the next piece (µ-law); whether it is such a moment."""
+        ms = len(payload) / BYTES_PER_MS
+        level = level_dbfs(payload)
+        self._peak = max(level, self._peak - self.FALL * ms / 1000)
+        if level > self._peak - self.DEPTH:
+            self._left = self.LASTS
+            return False
+        self._left -= ms
+        return self._left >= 0
+
+
 class DeepgramStream:
     """One caller's audio in, words out: a `TranscriberStream`.
 
-    Audio is gathered for ``gather_ms`` a message; a flush sends what there is at once. A flush that is not
+    Audio is gathered for ``gather_ms`` a message; a flush sends what there is at once, and so do the first
+    moments of silence after speech, from which Deepgram tells the end of what was said. A flush that is not
     answered, nor come nearer, for ``answer_within_ms`` (and a quarter of the audio it is about) while audio
     keeps coming is a failure: the stream looks at the clock when it is fed, it has no timer for it.
     """
@@ -75,6 +108,7 @@ class DeepgramStream:
         self._keep_alive = keep_alive_ms / 1000
         self._fed = 0
         self._gathered = bytearray()
+        self._hush = Hush()
         self._outbox: deque[str | bytes] = deque()
         self._waiting = 0
         self._owed = 0
@@ -93,7 +127,8 @@ class DeepgramStream:
             return
         self._fed += len(payload)
         self._gathered += payload
-        if len(self._gathered) >= self._gather:
+        enough = _AT_ONCE if self._hush.feed(payload) else self._gather
+        if len(self._gathered) >= enough:
             self._send_gathered()
         if self._waiting > _MOST_WAITING:
             self._end(ProviderError("Deepgram takes no more audio"))
