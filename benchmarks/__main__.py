@@ -1,38 +1,67 @@
-"""Every benchmark, one after the other: ``python -m benchmarks``, or some of them by name.
+"""The benchmarks, one after the other, or some of them by name: ``python -m benchmarks [latency ...]``.
 
-Each prints its own table, with its baseline from the same run; those that need recorded speech or a library
-that is not here say so and are passed over. Times of different machines or days do not compare.
+Each prints its table and writes ``benchmarks/results/<name>.json``; in the end all results that are there
+become one page, ``benchmarks/results/index.html``. Those that need recorded speech or a library that is not
+here say so and are passed over. Times of different machines or days do not compare.
 """
 
 from __future__ import annotations
 
-import subprocess
+import argparse
+import multiprocessing
 import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
 
-ALL: dict[str, list[str]] = {
-    "frame": [],
-    "audio": [],
-    "endpointing": [],
-    "bargein": ["--minutes", "2"],
-    "noise": [],
-    "recogniser": ["--quick"],
-    "laws": ["--count", "20000"],
+from benchmarks.page import write_page
+from benchmarks.report import RESULTS, Skipped, measure, save, show
+
+ALL: dict[str, dict[str, Any]] = {
+    "frame": {},
+    "audio": {},
+    "endpointing": {},
+    "noise": {},
+    "recogniser": {"quick": True},
+    "people": {},
+    "laws": {"count": 20_000},
+    "leaks": {"calls": 50, "warm": 10},
+    "latency": {},
+    "peers": {},
 }
-"""Module -> the arguments with which it takes about a minute at most."""
+"""Module -> the arguments of its ``run`` with which it takes minutes at most. Also the order of the page."""
 
 
-def main() -> int:
+def one(name: str) -> bool:
+    """Run one benchmark in a process of its own, print and keep its result; whether it went well."""
+    began = time.monotonic()
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        try:
+            result = pool.submit(measure, name, ALL[name]).result()
+        except Skipped as reason:
+            print(f"\n{name} is passed over: {reason}", flush=True)
+            return True
+        except Exception as error:
+            print(f"\n{name} failed: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            return False
+    show(result)
+    save(name, result, time.monotonic() - began)
+    return True
+
+
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmarks that are named, or all; returns how many failed."""
-    wanted = sys.argv[1:] or list(ALL)
-    unknown = [name for name in wanted if name not in ALL]
-    if unknown:
-        print(f"no benchmark is called {', '.join(unknown)}: there are {', '.join(ALL)}", file=sys.stderr)
-        return 2
-    failed = 0
-    for name in wanted:
-        print(f"\n=== {name} ===", flush=True)
-        command = [sys.executable, "-m", f"benchmarks.{name}", *ALL[name]]
-        failed += subprocess.run(command, check=False).returncode != 0
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("name", nargs="*", help=f"of {', '.join(ALL)}; none: all")
+    parser.add_argument("--page", action="store_true", help="measure nothing, only draw the page again")
+    given = parser.parse_args(argv)
+    if unknown := [name for name in given.name if name not in ALL]:
+        parser.error(f"no benchmark is called {', '.join(unknown)}: there are {', '.join(ALL)}")
+    failed = 0 if given.page else sum(not one(name) for name in given.name or ALL)
+    write_page(RESULTS, list(ALL))
+    print(f"\n{RESULTS.name}/index.html shows all results")
     return failed
 
 

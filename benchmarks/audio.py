@@ -12,11 +12,12 @@ import random
 import statistics
 import sys
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle
 from math import pi, sin
 from time import perf_counter
 
+from benchmarks.report import Cell, Result, show
 from engine.audio import mulaw
 from engine.audio._pcm import SAMPLE_RATE
 from engine.audio.level import CallerPeak, EchoFloor, NoiseFloor, level_dbfs
@@ -147,16 +148,27 @@ def silero() -> Iterator[tuple[str, float]]:
         yield f"SileroModel.infer, batch of {calls}", batch / calls * FRAME / WINDOW
 
 
-def main() -> None:
-    """Print the table."""
-    print(f"{'step':34}{'µs per 20 ms':>14}{'x plain loop':>14}")
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    show(run())
+
+
+def run() -> Result:
+    """Measure."""
     yardstick = micros(plain_python)
     rows = [("an empty call", micros(lambda: None)), ("plain loop of 100 turns", yardstick)]
     for steps in (listeners(), transforms(), with_libraries()):
         rows += [(name, micros(step)) for name, step in steps]
     rows += silero()
-    for name, cost in rows:
-        print(f"{name:34}{cost:14.2f}{cost / yardstick:14.2f}")
+    table: list[list[Cell]] = [[name, cost, cost / yardstick] for name, cost in rows]
+    return {
+        "title": "What each signal function costs per 20 ms frame",
+        "columns": ["step", "µs", "x a plain loop of 100 turns"],
+        "rows": table,
+        "notes": [
+            f"Median of {REPEATS} repeats of {CALLS} calls. Steps whose library is missing are left out."
+        ],
+    }
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from benchmarks.report import Cell, Result, show
 from engine.agent import Agent
 from engine.audio.mulaw import silence
 from engine.demo.phone import Softphone
@@ -146,8 +147,8 @@ async def settled(wanted: Counts) -> Counts:
     return now
 
 
-async def run(calls: int, warm: int) -> int:
-    """Hold the calls and print the counts; 1 if anything is left or an answer was not heard."""
+async def count(calls: int, warm: int) -> tuple[Result, bool]:
+    """Hold the calls and count; whether nothing is left and every answer was heard."""
     tracemalloc.start()
     async with bench() as place:
         for _ in range(warm):
@@ -158,29 +159,42 @@ async def run(calls: int, warm: int) -> int:
         took = time.monotonic() - began
         after = await settled(before)
         left = Counter(task.get_name() for task in asyncio.all_tasks())
+    tracemalloc.stop()
     grown = (
         after.tasks > before.tasks
         or after.descriptors > before.descriptors
         or after.threads > before.threads
         or after.memory_kb - before.memory_kb > ALLOWED_KB
     )
-    print(f"{calls} calls after {warm} to warm up, {took:.0f} s, {answered} answered")
-    print(f"{'':<22}{'before':>10}{'after':>10}")
-    for name in ("tasks", "descriptors", "threads"):
-        print(f"{name:<22}{getattr(before, name):>10}{getattr(after, name):>10}")
-    print(f"{'traced memory, kB':<22}{before.memory_kb:>10.0f}{after.memory_kb:>10.0f}")
+    names = {"tasks": "tasks", "descriptors": "file descriptors", "threads": "threads"}
+    rows: list[list[Cell]] = [[name, getattr(before, at), getattr(after, at)] for at, name in names.items()]
+    rows.append(["traced memory, kB", round(before.memory_kb), round(after.memory_kb)])
+    notes = [f"{calls} calls after {warm} to warm up, {took:.0f} s, {answered} answered."]
     if after.tasks > before.tasks:
-        print(f"tasks that are left: {dict(left)}")
-    return int(grown or answered < calls)
+        notes.append(f"Tasks that are left: {dict(left)}.")
+    result: Result = {
+        "title": "What calls leave behind",
+        "columns": ["", "before", "after"],
+        "rows": rows,
+        "notes": notes,
+    }
+    return result, not grown and answered == calls
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the counts."""
+def run(calls: int = 200, warm: int = 20) -> Result:
+    """Hold the calls and count."""
+    return asyncio.run(count(calls, warm))[0]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the counts; 1 if anything is left or an answer was not heard."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.leaks")
     parser.add_argument("--calls", type=int, default=200)
     parser.add_argument("--warm", type=int, default=20, help="calls before the first count")
-    given = parser.parse_args(arguments)
-    return asyncio.run(run(given.calls, given.warm))
+    given = parser.parse_args(argv)
+    result, good = asyncio.run(count(given.calls, given.warm))
+    show(result)
+    return int(not good)
 
 
 if __name__ == "__main__":

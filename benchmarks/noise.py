@@ -13,9 +13,11 @@ How soon people silence the agent, and ten minutes of each noise: `benchmarks.ba
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from benchmarks.recordings import TURNS, clips, columns, room, silero, spoken
+from benchmarks.recordings import TURNS, clips, room, silero, spoken
+from benchmarks.report import Cell, Result, show
 from engine.audio.silero import SileroModel
 from engine.core.notes import Cut, EndReason, Interrupted, ReplyEnded, TurnEnded
 from engine.core.policy import Idle, Opening, Policy, Turns
@@ -128,28 +130,41 @@ def talkers(caller: Recording) -> dict[str, Recording]:
     return found
 
 
-def main() -> None:
-    """Measure and print."""
+def run() -> Result:
+    """Measure both tables."""
     listeners = detectors()
     head = ["", *(listener.name for listener in listeners)]
-    if not any(listener.votes for listener in listeners):
-        print("silero is not installed: its column is left out\n")
-    print("1. noise, and a caller who says nothing: from the greeting to the end by dead air")
-    rows = [
+    quiet: list[list[Cell]] = [
         [name, *(quiet_end(alone(each, noise)) for each in listeners)] for name, noise in noises().items()
     ]
-    columns(head, rows)
-    print("2. ten seconds of noise while the agent speaks for twenty: dips")
     caller = spoken(clips("orders")[0])
-    rows = [
+    under: list[list[Cell]] = [
         [name, *(str(dips(under_a_reply(each, noise))) for each in listeners)]
         for name, noise in noises().items()
     ]
-    rows += [
+    under += [
         [name, *(str(dips(under_a_reply(each, noise, caller_first=caller))) for each in listeners)]
         for name, noise in talkers(caller).items()
     ]
-    columns(head, rows)
+    return {
+        "title": "Noise, and a caller who says nothing: from the greeting to the end by dead air",
+        "columns": head,
+        "rows": quiet,
+        "notes": ["Virtual time, the same at every run. There may be no turn and no answer."],
+        "parts": [
+            {
+                "title": "Ten seconds of noise while the agent speaks for twenty: moments of silence",
+                "columns": head,
+                "rows": under,
+                "notes": [],
+            },
+        ],
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    show(run())
 
 
 if __name__ == "__main__":

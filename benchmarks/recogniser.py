@@ -23,6 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.recordings import NO_SPEECH
+from benchmarks.report import Cell, Result, Skipped, show
 from engine.audio import mulaw
 from engine.core.events import FinalWords
 from engine.providers.llm.playbook import PlaybookModel
@@ -156,19 +158,16 @@ def believed(recordings: Sequence[Clip], heard: Sequence[str]) -> str:
     return f"taken for words {sum(map(bool, heard))}/{len(recordings)}"
 
 
-def row(name: str, result: str, run: Run) -> None:
-    """Print one line of the table."""
+def row(name: str, result: str, run: Run) -> list[Cell]:
+    """One line of the table."""
     latency = sorted(run.latency_ms)
     p95 = latency[min(len(latency) - 1, int(len(latency) * 0.95))]
-    print(
-        f"{name:<44} {result:<42} {run.cpu_s / run.audio_s:>6.3f} "
-        f"{statistics.median(latency):>7.1f} {p95:>7.1f}",
-        flush=True,
-    )
+    return [name, result, round(run.cpu_s / run.audio_s, 3), statistics.median(latency), p95]
 
 
-async def measure(*, quick: bool) -> None:
-    """Measure everything and print the table."""
+async def measure(*, quick: bool) -> list[list[Cell]]:
+    """Measure everything."""
+    table: list[list[Cell]] = []
     limit = 6 if quick else None
     playbook = PlaybookModel("drink_orders")
     grammar = playbook.grammar()
@@ -176,39 +175,48 @@ async def measure(*, quick: bool) -> None:
     digits = clips("digits")
     single = [clip for clip in digits if " " not in clip.text][:limit]
     strings = [clip for clip in digits if " " in clip.text]
-    print(f"{'search':<44} {'result':<42} {'CPU/s':>6} {'p50 ms':>7} {'p95 ms':>7}")
-    run = await recognise(orders, grammar=grammar)
-    row("orders, playbook's grammar", slots_right(orders, run.heard), run)
-    run = await recognise(orders, grammar=grammar, reject_below=None)
-    row("orders, the same, nothing rejected", slots_right(orders, run.heard), run)
-    run = await recognise(orders, phrases=playbook.phrases())
-    row("orders, trigrams of its example phrases", slots_right(orders, run.heard), run)
-    run = await recognise(orders)
-    row("orders, general model", slots_right(orders, run.heard), run)
-    run = await recognise(menu, grammar=rule(MENU))
-    row("one of five menu words, grammar", words_right(menu, run.heard), run)
-    run = await recognise(single, grammar=rule(DIGITS))
-    row("single digits, grammar", words_right(single, run.heard), run)
-    run = await recognise(strings, grammar=rule(DIGITS))
-    row("strings of digits, grammar", words_right(strings, run.heard), run)
+    done = await recognise(orders, grammar=grammar)
+    table.append(row("orders, playbook's grammar", slots_right(orders, done.heard), done))
+    done = await recognise(orders, grammar=grammar, reject_below=None)
+    table.append(row("orders, the same, nothing rejected", slots_right(orders, done.heard), done))
+    done = await recognise(orders, phrases=playbook.phrases())
+    table.append(row("orders, trigrams of its example phrases", slots_right(orders, done.heard), done))
+    done = await recognise(orders)
+    table.append(row("orders, general model", slots_right(orders, done.heard), done))
+    done = await recognise(menu, grammar=rule(MENU))
+    table.append(row("one of five menu words, grammar", words_right(menu, done.heard), done))
+    done = await recognise(single, grammar=rule(DIGITS))
+    table.append(row("single digits, grammar", words_right(single, done.heard), done))
+    done = await recognise(strings, grammar=rule(DIGITS))
+    table.append(row("strings of digits, grammar", words_right(strings, done.heard), done))
     prompts = clips("prompts-en", limit or 12)
-    run = await recognise(prompts)
-    row("dictation of prompts, general model", words_right(prompts, run.heard), run)
+    done = await recognise(prompts)
+    table.append(row("dictation of prompts, general model", words_right(prompts, done.heard), done))
     for folder in ("words", "prompts-en", "endpoint", "prompts-es", "noise"):
         others = clips(folder, limit)
-        run = await recognise(others, grammar=grammar)
-        row(f"{folder}, playbook's grammar", believed(others, run.heard), run)
+        done = await recognise(others, grammar=grammar)
+        table.append(row(f"{folder}, playbook's grammar", believed(others, done.heard), done))
+    return table
 
 
-def main() -> None:
+def run(*, quick: bool = False) -> Result:
+    """Measure; ``quick``: six recordings of each kind."""
+    if not (SPEECH / "manifest.csv").is_file():
+        raise Skipped(NO_SPEECH)
+    return {
+        "title": "What the local recogniser understands of recorded telephone speech",
+        "columns": ["search", "result", "CPU s per s", "p50 ms", "p95 ms"],
+        "rows": asyncio.run(measure(quick=quick)),
+        "notes": ["Latency: from the flush to the final words, the audio before it already decoded."],
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="six recordings of each kind")
-    arguments = parser.parse_args()
-    if not (SPEECH / "manifest.csv").is_file():
-        print(f"no recordings in {SPEECH}: set ENGINE_SPEECH to their folder")
-        return
-    asyncio.run(measure(quick=arguments.quick))
+    arguments = parser.parse_args(argv)
+    show(run(quick=arguments.quick))
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.report import Skipped
 from engine.agent.phrases import always_interrupt, never_interrupt
 from engine.audio.silero import SileroModel
 from engine.core.policy import Turns
@@ -14,6 +14,7 @@ from engine.providers.silero_model import find_model
 from engine.testing.corpus import Clip, corpus_folder, read_corpus
 from engine.testing.recorded import Recording
 
+NO_SPEECH = "The recorded speech is not here: set ENGINE_SPEECH to the folder that has its manifest.csv."
 ORDER = ("size", "roast", "numberOfShots", "coffeeDrink", "milkAmount", "sugarAmount")
 """The slots of a drink order, in the order in which people say them."""
 TURNS = Turns(never_interrupt=never_interrupt("en"), always_interrupt=always_interrupt("en"))
@@ -21,12 +22,10 @@ TURNS = Turns(never_interrupt=never_interrupt("en"), always_interrupt=always_int
 
 
 def clips(*folders: str) -> list[Clip]:
-    """The clips of these folders; leaves the program with a message where there are none."""
+    """The clips of these folders. Raises `Skipped` where there are none."""
     folder = corpus_folder(Path(__file__).parent.parent)
     if folder is None:
-        sys.exit(
-            "The recorded speech is not here: set ENGINE_SPEECH to the folder that has its manifest.csv."
-        )
+        raise Skipped(NO_SPEECH)
     return read_corpus(folder, *folders)
 
 

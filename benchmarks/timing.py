@@ -1,4 +1,4 @@
-"""How the benchmarks time and print: medians of several runs, each beside a baseline of the same run."""
+"""How the benchmarks of the CPU time: medians of several runs, each beside a baseline of the same run."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from benchmarks.report import Cell
 
 REPEATS = 7
 
@@ -29,11 +31,12 @@ def microseconds(run: Callable[[], None], units: int, repeats: int = REPEATS) ->
     return statistics.median(times)
 
 
-def table(rows: Sequence[Row]) -> None:
-    """Print rows with their ratio to the baseline before them, whose group begins with "baseline"."""
-    width = max(len(row.name) for row in rows)
+def rows_with_ratio(rows: Sequence[Row]) -> list[list[Cell]]:
+    """Rows with their ratio to the baseline before them, whose group begins with "baseline"."""
+    found: list[list[Cell]] = []
     baseline = rows[0].value
     for row in rows:
         if row.group.startswith("baseline"):
             baseline = row.value
-        print(f"{row.name:<{width}}  {row.value:8.2f} µs  {row.value / baseline:6.2f} x  {row.group}")
+        found.append([row.name, row.value, row.value / baseline, row.group])
+    return found

@@ -9,7 +9,7 @@ import pytest
 
 from engine.audio import mulaw
 from fixtures.deepgram import API_KEY, Deepgram
-from fixtures.deepgram_ear import Word
+from fixtures.deepgram_ear import Line, Word
 from fixtures.faults import Fault, Faults, Kind, parse
 
 deepgram_sdk: Any = pytest.importorskip("deepgram")
@@ -165,3 +165,23 @@ def test_a_script_of_faults_is_taken_one_by_one() -> None:
     faults = Faults([Fault(Kind.DROP), None])
     faults.add(Fault(Kind.SILENT))
     assert [faults.take() for _ in range(4)] == [Fault(Kind.DROP), None, Fault(Kind.SILENT), None]
+
+
+async def test_lines_are_heard_one_a_stretch_and_final_after_a_pause_of_their_own() -> None:
+    """The words of a line come with its sound; the silence inside a line is the line's, not the sound's."""
+    lines = [
+        Line([Word("One", 0, 200), Word("two.", 500, 700)], [(0, 200), (500, 700)]),
+        Line([Word("Three.", 0, 300)], [(0, 300)]),
+    ]
+    sound = bytes([0x10, 0x90]) * 4
+    async with Deepgram(lines=lines, pause_ms=100) as stand_in:
+        options = {"model": "nova-3", "endpointing": 1_000}
+        audio = mulaw.silence(1_000) + sound * 700 + mulaw.silence(1_500) + sound * 300 + mulaw.silence(200)
+        linear = {"encoding": "linear16", "sample_rate": 8000}
+        async with client(stand_in).listen.v1.connect(**linear, **options) as connection:
+            await connection.send_media(mulaw.decode(audio))
+            await connection.send_close_stream()
+            seen = await read(connection, "Metadata")
+    finals = [m for m in seen if m.type == "Results" and m.is_final and m.channel.alternatives[0].words]
+    assert [m.channel.alternatives[0].transcript for m in finals] == ["One", "two.", "Three."]
+    assert [round((m.start + m.duration) * 1000) for m in finals] == [1_300, 1_800, 3_600]

@@ -1,0 +1,1 @@
+"""The systems that `benchmarks.latency` and `benchmarks.peers` measure, each with a voice webhook."""
