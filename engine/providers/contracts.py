@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from engine.core.conversation import Message
 from engine.core.events import (
@@ -143,6 +143,14 @@ class LanguageModel(Protocol):
 
     async def close(self) -> None:
         """Free what all generations share."""
+
+
+@runtime_checkable
+class Warms(Protocol):
+    """A model whose first request would have to connect first, and that can do so before."""
+
+    async def warm(self) -> None:
+        """Have a connection open, if there is none that is idle. Raises nothing."""
 
 
 # --- voice --------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import EngineError, MissingExtra
@@ -28,6 +28,7 @@ BASE_URL = "https://api.openai.com/v1"
 KEPT_WARM = 60.0
 """Seconds for which an idle connection is kept: longer than a caller's turn as a rule."""
 
+_PATIENCE_TO_WARM = 3.0  # seconds; a connection that takes longer is no use for the first reply
 _PATIENCE_AT_END = 0.1  # seconds for the end of an answer whose last event is there
 _NOT_FOUND, _TIMES_OUT, _CONFLICT, _RATE_LIMIT = 404, 408, 409, 429
 _NO_MONEY = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
@@ -66,12 +67,13 @@ class OpenAIClient:
         limits = httpx2.Limits(
             max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEPT_WARM
         )
+        self._http = openai.DefaultAioHttpClient(limits=limits, timeout=None)
         self._client = openai.AsyncOpenAI(
             api_key=api_key or "none",
             base_url=base_url,
             max_retries=0,
             timeout=None,
-            http_client=openai.DefaultAioHttpClient(limits=limits, timeout=None),
+            http_client=self._http,
         )
         self._host = self._client.base_url.netloc.decode("ascii").rpartition("@")[2]
 
@@ -96,6 +98,16 @@ class OpenAIClient:
                 await response.aclose()
         except (self._openai.OpenAIError, self._httpx.HTTPError, OSError) as error:
             raise self._failure(error) from None
+
+    async def warm(self) -> None:
+        """Have an idle connection, so that the next request need not wait for TCP and TLS.
+
+        It asks for nothing and shows no key: any answer leaves the connection open. What goes wrong is told
+        by the request that matters.
+        """
+        with suppress(TimeoutError, self._httpx.HTTPError, OSError):
+            async with asyncio.timeout(_PATIENCE_TO_WARM):
+                await self._http.head(self._client.base_url)
 
     async def read_to_end(self, chunks: AsyncIterator[bytes]) -> None:
         """Read what follows an answer's last event, for only then its connection can be used again.

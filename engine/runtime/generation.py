@@ -26,6 +26,7 @@ from engine.providers.contracts import (
     RealtimeLine,
     TextDelta,
     ToolSpec,
+    Warms,
 )
 from engine.runtime.failures import as_provider_error
 from engine.runtime.tasks import Tasks
@@ -55,6 +56,12 @@ class Generation:
         self._tasks = tasks
         self._running: dict[tuple[int, int], asyncio.Task[None]] = {}
         """By reply and attempt."""
+
+    def warm(self) -> None:
+        """Have the model of choice connect before the first reply is asked of it."""
+        model = self._models[0] if self._models else None
+        if isinstance(model, Warms):
+            self._tasks.start(model.warm(), "warm the model")
 
     def start(self, asked: StartModel) -> None:
         """Ask a model for a reply."""

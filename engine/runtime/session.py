@@ -124,7 +124,7 @@ class Session:
             fx.StartModel: self._generation.start,
             fx.CancelModel: lambda effect: self._generation.cancel(effect.reply, effect.attempt),
             fx.TruncateModel: lambda effect: self._generation.truncate(effect.attempt, effect.heard),
-            fx.OpenVoice: lambda _: self._synthesis.open(),
+            fx.OpenVoice: self._open_voice,
             fx.Speak: self._synthesis.speak,
             fx.CancelVoice: lambda effect: self._synthesis.cancel(effect.reply),
             fx.SendAudio: lambda effect: self._send(lambda encoder: encoder.media(effect.payload)),
@@ -329,6 +329,11 @@ class Session:
     def _send(self, message: Callable[[Encoder], str]) -> None:
         if self._socket is not None and self._encoder is not None:
             self._socket.send_text(message(self._encoder))
+
+    def _open_voice(self, _: fx.OpenVoice) -> None:
+        """What answers the caller connects while the phone rings: the voice, and the model as well."""
+        self._synthesis.open()
+        self._generation.warm()
 
     def _close_stream(self) -> None:
         if self._socket is not None:

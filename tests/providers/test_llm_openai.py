@@ -11,7 +11,7 @@ pytest.importorskip("openai", reason="the extra 'openai' is not installed")
 
 from engine.core.conversation import Message, ToolRequest
 from engine.errors import EngineError
-from engine.providers.contracts import Finished, LanguageModel, TextDelta, ToolSpec
+from engine.providers.contracts import Finished, LanguageModel, TextDelta, ToolSpec, Warms
 from engine.providers.llm.openai_chat import OpenAIChatModel
 from engine.providers.llm.openai_responses import OpenAIResponsesModel
 from fixtures.openai import OpenAI, Reply
@@ -254,3 +254,20 @@ def test_a_wrong_setting_is_refused_by_name(kind: Kind, settings: dict[str, Any]
 def test_responses_take_no_small_limit() -> None:
     with pytest.raises(EngineError, match=r"model.max_tokens: must be 16 or more"):
         OpenAIResponsesModel("key", model="gpt-4o", max_tokens=15)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_first_request_goes_over_the_connection_that_was_warmed(kind: Kind, vendor: OpenAI) -> None:
+    model = connect(kind, vendor)
+    assert isinstance(model, Warms)
+    await model.warm()
+    assert vendor._runner is not None and vendor._runner.server is not None
+    (warm,) = vendor._runner.server.connections
+    await reply(model)
+    assert list(vendor._connections) == [id(warm)]
+
+
+async def test_a_server_that_is_not_there_is_not_told_of_before_the_request() -> None:
+    model = OpenAIChatModel("key", model="gpt-4o", base_url="http://127.0.0.1:1/v1")
+    await model.warm()
+    await model.close()

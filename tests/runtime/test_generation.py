@@ -135,3 +135,18 @@ async def test_every_request_is_on_the_books_when_it_is_over(bench: Bench) -> No
         VendorUsed("model", requests=1),
         VendorUsed("model", requests=1),
     ]
+
+
+async def test_a_model_that_can_connects_before_it_is_asked(bench: Bench) -> None:
+    class Warm(Model):
+        warmed = False
+
+        async def warm(self) -> None:
+            self.warmed = True
+
+    model = Warm()
+    Generation([model], (), bench.told.put_nowait, bench.tasks).warm()
+    bench.generation.warm()  # its model cannot
+    await bench.tasks.wait()
+    assert model.warmed
+    assert not model.asked

@@ -15,6 +15,7 @@ from engine.core.effects import (
     FeedTranscriber,
     HangUp,
     OpenTranscriber,
+    OpenVoice,
     RunTool,
     SendAudio,
     SendClear,
@@ -80,10 +81,10 @@ class Socket:
         self.closed.append(code)
 
 
-def session_of(call: ScriptedCall) -> Session:
+def session_of(call: ScriptedCall, model: EchoModel | None = None) -> Session:
     equipment = Equipment(
         transcribers=[ScriptedTranscriber()],
-        models=[EchoModel()],
+        models=[model or EchoModel()],
         voices=[ToneVoice()],
         voice_cache=VoiceCache(),
         vad=LevelGate(),
@@ -169,6 +170,22 @@ async def test_an_alarm_that_moved_later_does_not_go_off_early() -> None:
     call.wake_at = 40
     await call.woken.wait()
     assert call.times[-1] >= 40
+
+
+async def test_the_model_connects_with_the_voice_while_the_phone_rings() -> None:
+    class Warm(EchoModel):
+        def __init__(self) -> None:
+            super().__init__()
+            self.warmed = asyncio.Event()
+
+        async def warm(self) -> None:
+            self.warmed.set()
+
+    model = Warm()
+    session = session_of(ScriptedCall(Created=[OpenVoice()]), model)
+    session.dispatch(Created())
+    async with asyncio.timeout(5):
+        await model.warmed.wait()
 
 
 async def test_a_bug_in_the_call_ends_it_on_the_record_and_is_logged_once(

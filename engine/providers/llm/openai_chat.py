@@ -101,6 +101,10 @@ class OpenAIChatModel:
         """The names of the models that the server offers. Raises `ProviderError`."""
         return await self._client.models()
 
+    async def warm(self) -> None:
+        """See `engine.providers.contracts.Warms`."""
+        await self._client.warm()
+
     async def close(self) -> None:
         """Close the connections; replies that still stream break off."""
         await self._client.close()
