@@ -74,10 +74,10 @@ class Phone(Softphone):
             else:
                 quiet = pause.randrange(700, 1_100)
                 await self._wait(lambda quiet=quiet: self.ear.silent_ms >= quiet)  # type: ignore[misc]
-            stretches = self.ear.stretches
             await self.say(line.audio)
             self.turns.append({"line": line.name, "over": line.over, "start": self.said[-1].start})
-            await self._wait(lambda before=stretches: self.ear.stretches > before)  # type: ignore[misc]
+            before = self.ear.stretches
+            await self._wait(lambda before=before: self.ear.audible or self.ear.stretches > before)  # type: ignore[misc]
         await self._wait(lambda: self.ear.silent_ms >= 600)
         ending()
 

@@ -11,7 +11,7 @@ engine                what the engine added: the answer, less the time that nobo
                       of the first sentence, first audio), or the silence that the policy demands before it
                       takes the turn as over, whichever is longer: a draft thinks during that silence
 early                 turns in which the agent was heard before the caller had finished the utterance
-first, later          the median answer to a call's first turn, and to the others
+first, again          the median answer to a call's first turn, and to the same sentence at its end
 ====================  ==================================================================================
 """
 
@@ -75,7 +75,7 @@ def run(
         "title": "How long a caller waits for an answer",
         "columns": [
             "vendors, calls", "turns", "failed", "early", "answer p50", "p90", "p99", "engine p50", "p90",
-            "p99", "first", "later", "CPU ms/call-s",
+            "p99", "first", "again", "CPU ms/call-s",
         ],
         "rows": [each.row() for each in measured],
         "notes": [note for note in notes if note],
@@ -100,8 +100,9 @@ class _Measured:
     def row(self) -> list[Cell]:
         """The line of the table."""
         engine = [turn.engine for turn in self.good if turn.engine is not None]
+        last = max((turn.number for turn in self.turns), default=0)
         first = [turn.answer for turn in self.good if turn.number == 0 and turn.answer is not None]
-        later = [turn.answer for turn in self.good if turn.number > 0 and turn.answer is not None]
+        again = [turn.answer for turn in self.good if turn.number == last and turn.answer is not None]
         return [
             self.name,
             len(self.turns),
@@ -110,7 +111,7 @@ class _Measured:
             *percentiles(self.answers),
             *percentiles(engine),
             percentile(first, 50),
-            percentile(later, 50),
+            percentile(again, 50),
             round(self.heard.cpu_ms, 2),
         ]
 
@@ -167,7 +168,8 @@ def _connections(measured: Sequence[_Measured]) -> Result:
 
 
 def _repeated(script: Sequence[Said], turns: int) -> list[Said]:
-    return [script[at % len(script)] for at in range(turns)]
+    """So many turns, of which the last is the first one's sentence again: to compare them."""
+    return [script[at % len(script)] for at in range(turns - 1)] + [script[0]]
 
 
 def main(argv: Sequence[str] | None = None) -> None:

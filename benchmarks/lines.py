@@ -31,6 +31,8 @@ OWN_PAUSE = 160
 """ms from which an announcement's own pause is one that can be stretched."""
 LOUDER_DB = 8.0
 """Brings the recorded callers to the announcer's level."""
+ROOM_MS = 300
+"""The sound of the line that is kept after the last word."""
 FRAME = 20
 SAYINGS = (
     "I would like to book a table for two people.",
@@ -166,11 +168,15 @@ def _stretched(recording: Recording, own: tuple[int, int], pause: int) -> Record
 
 
 def _said(name: str, recording: Recording) -> Said:
-    """A recording as the phones and the stand-in need it: times count from its first sound."""
-    first = onset(recording.audio)
+    """A recording as the phones and the stand-in need it: times count from its first sound.
+
+    What follows long after its last word, a click of the line, would be taken for another line.
+    """
+    audio = recording.audio[: (recording.end + ROOM_MS) * BYTES_PER_MS]
+    first = onset(audio)
     words = [Word(w.text, max(0, w.start - first), w.end - first) for w in recording.words()]
     speech = [(max(0, start - first), end - first) for start, end in recording.speech]
-    return Said(name, recording.audio, Line(words, speech))
+    return Said(name, audio, Line(words, speech))
 
 
 def _gaps(recording: Recording) -> list[tuple[int, int]]:

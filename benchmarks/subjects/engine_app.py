@@ -23,6 +23,7 @@ from engine.core.effects import Effect
 from engine.core.events import Event
 from engine.core.notes import (
     Fault,
+    Interrupted,
     Joined,
     ReplyChosen,
     ReplyStage,
@@ -44,7 +45,17 @@ AGENT: dict[str, Any] = {
     "model": {"vendor": "openai", "model": "gpt-4o"},
     "voice": {"vendor": "elevenlabs"},
 }
-_NOTED = (Joined, TurnEnded, WordsRecognised, ReplyStarted, ReplyChosen, ReplyStage, ReplyText, Fault)
+_NOTED = (
+    Interrupted,
+    Joined,
+    TurnEnded,
+    WordsRecognised,
+    ReplyStarted,
+    ReplyChosen,
+    ReplyStage,
+    ReplyText,
+    Fault,
+)
 
 
 async def run(*, noting: bool) -> list[dict[str, Any]]:
