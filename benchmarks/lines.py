@@ -31,6 +31,8 @@ OWN_PAUSE = 160
 """ms from which an announcement's own pause is one that can be stretched."""
 LOUDER_DB = 8.0
 """Brings the recorded callers to the announcer's level."""
+FAINT_MS = 100
+"""ms by which the faint end of a word may lengthen the pause after it, as far as a telephone can tell."""
 ROOM_MS = 300
 """The sound of the line that is kept after the last word."""
 FRAME = 20
@@ -135,12 +137,14 @@ def _finished(corpus: Path) -> list[Said]:
 
 
 def _pausing(corpus: Path) -> list[Said]:
-    """Sentences with a pause of 300 to 460 ms, and none that is longer."""
+    """Sentences with a pause of 300 to 460 ms, and none that is longer by the labels, or much so by level."""
     found = []
     for clip in read_corpus(corpus, "endpoint"):
         pauses = [round((end - start) * 1000) for start, end in clip.labels.get("pauses", ())]
-        if pauses and PAUSES[0] <= max(pauses) <= PAUSES[-1]:
-            found.append(_said(clip.path.stem, clip.recording().louder(LOUDER_DB)))
+        recording = clip.recording().louder(LOUDER_DB)
+        heard = _longest(_gaps(recording, LOUD_DBFS))
+        if pauses and PAUSES[0] <= max(pauses) <= PAUSES[-1] and heard <= PAUSES[-1] + FAINT_MS:
+            found.append(_said(clip.path.stem, recording))
     for clip in read_corpus(corpus, "prompts-en"):
         recording = clip.recording()
         own = max(_gaps(recording), key=lambda gap: gap[1] - gap[0], default=(0, 0))
@@ -179,14 +183,14 @@ def _said(name: str, recording: Recording) -> Said:
     return Said(name, audio, Line(words, speech))
 
 
-def _gaps(recording: Recording) -> list[tuple[int, int]]:
-    """The silences inside what is said, 30 dB below the loudest: from and to, ms."""
+def _gaps(recording: Recording, least: float | None = None) -> list[tuple[int, int]]:
+    """The silences inside what is said, below ``least`` dBFS or 30 dB below its loudest: from and to, ms."""
     size = FRAME * BYTES_PER_MS
     levels = {
         at: level_dbfs(recording.audio[at * BYTES_PER_MS :][:size])
         for at in range(recording.start, recording.end, FRAME)
     }
-    least = max(levels.values()) - LOUD
+    least = max(levels.values()) - LOUD if least is None else least
     loud = [at for at, level in levels.items() if level >= least]
     return [(one + FRAME, two) for one, two in pairwise(loud) if two - one > FRAME]
 
