@@ -67,8 +67,8 @@ def run(
         *(profile.described for profile in map(PROFILES.__getitem__, profiles)),
         about,
         paused_about,
-        "Phones, stand-ins and worker share the machine's cores; what they take from each other is in the"
-        " figures, and so is up to 1 ms for each of the stand-ins' three timers.",
+        "The worker has one core, phones and stand-ins share another; no TLS, no network. Up to 1 ms for each"
+        " of the stand-ins' three timers is in the figures, and so is what other programs took of the cores.",
         BUDGET,
     ]
     return {

@@ -74,7 +74,8 @@ def run(calls: Sequence[int] = CALLS, turns: int = 6, *, upgrade: bool = False) 
         "Answer: last voiced frame sent to first sample heard, of the turns that were answered within 8 s and"
         " not early. Silent: onset of a caller who speaks over the agent to the agent's silence; never: not"
         " before the caller had finished.",
-        "The same phones, stand-ins, script and event loop (uvloop) for all; no TLS, no network. One call"
+        "The system under test has one core, phones and stand-ins share another. The same phones, stand-ins,"
+        " script and event loop (uvloop) for all; no TLS, no network. One call"
         " costs more per second than one of many, for it wakes an idle core each time: compare at the same"
         " number.",
         about,

@@ -1,5 +1,7 @@
 """One run of the live benchmarks: the phones, the vendors' stand-ins and a system under test, each a process.
 
+The system under test has one core, the others the next one, where there are two.
+
 What the system under test costs is read from Linux while all calls are up: user and system time of its
 process tree, and its proportional memory (``/proc/<pid>/smaps_rollup``).
 """
@@ -75,10 +77,10 @@ def play(
         heard = Heard([])
         vendors = [sys.executable, "-m", "benchmarks.vendors", "--lines", str(lines)]
         vendors += ["--profile", profile or ""]
-        with _process(vendors if profile else None, base) as stand_ins:
+        with _process(vendors if profile else None, base, core=1) as stand_ins:
             env = {**base, **(json.loads(_line(stand_ins)) if stand_ins else {})}
             asked = [*command, "--notes", str(noted)] if notes else list(command)
-            with _process(asked, env) as subject:
+            with _process(asked, env, core=0) as subject:
                 assert subject is not None
                 url = _line(subject)
                 heard.idle_mb = _memory_mb(subject.pid)
@@ -94,7 +96,7 @@ def play(
 def _hold(url: str, lines: Path, calls: int, env: Mapping[str, str], pid: int, heard: Heard) -> None:
     """Hold the calls, and measure the process while all of them are up."""
     phones = [sys.executable, "-m", "benchmarks.callers", "--url", url, "--lines", str(lines)]
-    with _process([*phones, "--calls", str(calls)], env) as callers:
+    with _process([*phones, "--calls", str(calls)], env, core=1) as callers:
         assert callers is not None
         first = _line(callers, 600)
         if first != "steady":
@@ -109,11 +111,15 @@ def _hold(url: str, lines: Path, calls: int, env: Mapping[str, str], pid: int, h
 
 
 @contextmanager
-def _process(command: Sequence[str] | None, env: Mapping[str, str]) -> Iterator[subprocess.Popen[str] | None]:
+def _process(
+    command: Sequence[str] | None, env: Mapping[str, str], *, core: int
+) -> Iterator[subprocess.Popen[str] | None]:
     if command is None:
         yield None
         return
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=dict(env), cwd=ROOT)
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(process.pid, {cores[core % len(cores)]})
     try:
         yield process
     finally:
