@@ -22,11 +22,13 @@ ALL: dict[str, dict[str, Any]] = {
     "frame": {},
     "audio": {},
     "endpointing": {},
+    "bargein": {"minutes": 2},
     "noise": {},
     "recogniser": {"quick": True},
     "people": {},
     "laws": {"count": 20_000},
     "leaks": {"calls": 50, "warm": 10},
+    "density": {},
     "latency": {},
     "peers": {},
 }

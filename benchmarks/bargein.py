@@ -24,7 +24,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmarks.noise import LONG_REPLY, NOT_SILENCED, Detector, detectors
-from benchmarks.recordings import clips, columns, percentile, room, spoken
+from benchmarks.recordings import clips, percentile, room, spoken
+from benchmarks.report import Result, show
 from engine.core.notes import Cut, Interrupted, ReplyEnded, TurnEnded
 from engine.core.policy import Limits, OnSound, Opening, Policy
 from engine.testing import World
@@ -176,7 +177,7 @@ def listening_rows(listeners: Sequence[Detector]) -> Iterator[list[Any]]:
         ]
 
 
-def run(*, minutes: int = MINUTES, few: int | None = None) -> dict[str, Any]:
+def run(*, minutes: int = MINUTES, few: int | None = None) -> Result:
     """Measure; ``minutes`` of each noise, a ``few`` people of each kind (None: all)."""
     listeners = settings()
     notes = [
@@ -202,10 +203,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--minutes", type=int, default=MINUTES, help="of each noise")
     parser.add_argument("--few", type=int, help="people of each kind")
     chosen = parser.parse_args(argv)
-    result = run(minutes=chosen.minutes, few=chosen.few)
-    print(result["title"])
-    columns(result["columns"], result["rows"])
-    print("\n".join(result["notes"]))
+    show(run(minutes=chosen.minutes, few=chosen.few))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from benchmarks.recordings import TURNS, clips, columns, percentile, room, silero, spoken
+from benchmarks.recordings import TURNS, clips, percentile, room, silero, spoken
+from benchmarks.report import Result, show
 from benchmarks.sentences import BETWEEN, FINISHED, INSIDE, all_stops, as_written, no_stops, talks
 from engine.audio.silero import SileroModel
 from engine.core.notes import Cut, ReplyEnded, ReplyStarted, TurnEnded
@@ -219,7 +220,7 @@ def known_rows() -> Iterator[list[Any]]:
             yield [f"{name}, {how}", talk.turns, share, talk.early, *blank[:4], *times, *blank[:4]]
 
 
-def run(*, few: bool = False) -> dict[str, Any]:
+def run(*, few: bool = False) -> Result:
     """Measure; ``few``: every third point of the dial."""
     rows: list[list[Any]] = []
     curves: dict[str, list[list[float]]] = {}
@@ -251,10 +252,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--few", action="store_true", help="every third point of the dial")
-    result = run(few=parser.parse_args(argv).few)
-    print(result["title"])
-    columns(result["columns"], [["-" if cell is None else cell for cell in line] for line in result["rows"]])
-    print("\n".join(result["notes"]))
+    show(run(few=parser.parse_args(argv).few))
 
 
 if __name__ == "__main__":

@@ -145,7 +145,7 @@ async def test_a_model_that_can_connects_before_it_is_asked(bench: Bench) -> Non
             self.warmed = True
 
     model = Warm()
-    Generation([model], (), bench.told.put_nowait, bench.tasks).warm()
+    Generation([model], (), bench.told.put_nowait, bench.used.append, bench.tasks).warm()
     bench.generation.warm()  # its model cannot
     await bench.tasks.wait()
     assert model.warmed
