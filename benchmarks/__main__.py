@@ -28,6 +28,7 @@ ALL: dict[str, dict[str, Any]] = {
     "people": {},
     "laws": {"count": 20_000},
     "leaks": {},
+    "density": {},
     "latency": {},
     "peers": {},
 }

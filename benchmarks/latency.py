@@ -42,8 +42,8 @@ BUDGET = (
 def run(
     profiles: Sequence[str] = tuple(PROFILES),
     calls: Sequence[int] = CALLS,
-    turns: int = 6,
-    pausing: int = 10,
+    turns: int = 5,
+    pausing: int = 5,
 ) -> Result:
     """Measure all profiles at all numbers of calls; ``pausing``: calls of callers who pause, 0 for none."""
     script, about = lines("finished")
@@ -68,14 +68,15 @@ def run(
         about,
         paused_about,
         "The worker has one core, phones and stand-ins share another; no TLS, no network. Up to 1 ms for each"
-        " of the stand-ins' three timers is in the figures, and so is what other programs took of the cores.",
+        " of the stand-ins' three timers is in the figures, and so is what other programs took of the cores:"
+        " waited is the share of the time in which the worker stood ready and something else had its core.",
         BUDGET,
     ]
     return {
         "title": "How long a caller waits for an answer",
         "columns": [
             "vendors, calls", "turns", "failed", "early", "answer p50", "p90", "p99", "engine p50", "p90",
-            "p99", "first", "again", "CPU ms/call-s",
+            "p99", "first", "again", "CPU ms/call-s", "waited %",
         ],
         "rows": [each.row() for each in measured],
         "notes": [note for note in notes if note],
@@ -113,6 +114,7 @@ class _Measured:
             percentile(first, 50),
             percentile(again, 50),
             round(self.heard.cpu_ms, 2),
+            round(self.heard.waited, 1),
         ]
 
     def stages(self) -> list[Cell]:
@@ -177,8 +179,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--profile", action="append", choices=PROFILES, help="only this; may be repeated")
     parser.add_argument("--calls", type=int, action="append", help="calls at a time; may be repeated")
-    parser.add_argument("--turns", type=int, default=6, help="turns of each call")
-    parser.add_argument("--pausing", type=int, default=10, help="calls of callers who pause; 0: none")
+    parser.add_argument("--turns", type=int, default=5, help="turns of each call")
+    parser.add_argument("--pausing", type=int, default=5, help="calls of callers who pause; 0: none")
     given = parser.parse_args(argv)
     show(run(given.profile or tuple(PROFILES), given.calls or CALLS, given.turns, given.pausing))
 
