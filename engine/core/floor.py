@@ -15,9 +15,9 @@ from engine.core.bargein import BRIEF, BRIEF_QUIET, NO_WORDS, BargeIn, Means, me
 from engine.core.caller import Caller, CallerTurn
 from engine.core.conversation import Conversation
 from engine.core.drafts import Drafts
-from engine.core.effects import FlushTranscriber
 from engine.core.endpointing import Evidence, Verdict
 from engine.core.events import FinalWords
+from engine.core.flushing import Flushing
 from engine.core.habits import Habits
 from engine.core.hands import Hands
 from engine.core.line import Line
@@ -34,10 +34,6 @@ LOST = 1_000
 """ms without frames after which speech that was going on is taken to have stopped."""
 LATE = 40
 """ms since the last frame up to which the next one is on time."""
-ASK_HELD = 500
-"""ms of speech that keeps the agent from speaking after which a transcriber without interims is asked."""
-ASK_SPEECH = 4_000
-"""The same where the agent has nothing to say: what is asked for in the middle of speech is cut in two."""
 QUICK = 60
 """ms of silence from which a transcriber's finished sentence is worth a draft: less lies between words."""
 STALL = 300
@@ -67,7 +63,7 @@ class Floor:
         self._noise = False
         """The sound that is going on has no words and is taken for noise."""
         self._judged: tuple[Evidence, Verdict] | None = None
-        self._asked_at = 0
+        self._flushing = Flushing(caller)
         self._owed = False
         """The answer to the last turn was dropped unheard."""
         self.pending = False
@@ -76,8 +72,6 @@ class Floor:
         """Words of the caller came in this step."""
         self.unanswered = 0
         """Stretches of speech in a row of which the transcriber said nothing at all."""
-        self.deaf = False
-        """The transcriber's stream was lost, and its successor takes no audio yet."""
 
     # --- what the caller does --------------------------------------------------------------------------
 
@@ -158,9 +152,13 @@ class Floor:
         """The stream is gone: what a sound did to the agent is of no interest any more."""
         self._bargein.release(step)
 
+    def go_deaf(self) -> None:
+        """The transcriber's stream was lost: nothing is heard until the next one takes audio."""
+        self._flushing.deaf = True
+
     def listen_again(self) -> None:
         """A fresh transcriber was given the last words again: ask it to finish, as the lost one was."""
-        self.deaf = False
+        self._flushing.deaf = False
         self._caller.turn.flushed = False
         self._caller.turn.waiting_since = None
 
@@ -178,7 +176,7 @@ class Floor:
             self._bound(step)
         else:
             silence = self._silence(step)
-            self._flush(step, silence)
+            self._flushing.pause(step, silence)
             if self._bargein.active and self._goes_on(step, silence):
                 return
             self._decide(step, silence)
@@ -211,31 +209,17 @@ class Floor:
             return
         step.deadlines.set(ENDPOINT, last + LOST)
         assert turn.opened_at is not None
-        if not turns.interims:
-            self._ask(step)
+        reply = self._agent.live
+        held = (reply is not None and reply.chosen) or self._line.leaving is not None
+        self._flushing.speech(step, held=held, undecided=self._bargein.active)
         if not turn.text and not self._noise:
-            limit = turn.opened_at + turns.hold_limit
-            if not turns.interims:
-                limit = max(limit, self._asked_at + turns.transcript_wait)
-            if not turns.interims and self._asked_at < turn.opened_at:
-                pass
-            elif step.now >= limit:
+            limit = self._flushing.noise_from(step)
+            if limit is not None and step.now >= limit:
                 self._noise = True
-            else:
+            elif limit is not None:
                 step.deadlines.set(ENDPOINT, min(limit, last + LOST))
         elif turn.text and step.now >= turn.opened_at + turns.longest_turn:
             self._end_turn(step, 0, "longest turn")
-
-    def _ask(self, step: Step) -> None:
-        """Have a transcriber that waits until it is asked say what the caller is saying."""
-        turn, reply = self._caller.turn, self._agent.live
-        held = (reply is not None and reply.chosen) or self._line.leaving is not None
-        if turn.opened_at is None or (turn.text and not self._bargein.active):
-            return
-        if step.now >= max(turn.opened_at, self._asked_at) + (ASK_HELD if held else ASK_SPEECH):
-            self._asked_at = step.now
-            turn.asked += 1
-            step.emit(FlushTranscriber())
 
     def _silence(self, step: Step) -> int:
         """How long the caller has been silent: in media time, unless the frames have stopped coming."""
@@ -255,24 +239,6 @@ class Floor:
             at = max(at, last + STALL)
         step.deadlines.set(ENDPOINT, at)
 
-    def _flush(self, step: Step, silence: int) -> None:
-        turn = self._caller.turn
-        unfinished = turn.opened_at is not None or turn.interim
-        if unfinished and not turn.flushed and silence >= step.policy.turns.flush_after:
-            turn.flushed = True
-            step.emit(FlushTranscriber())
-
-    def _words_pending(self, step: Step) -> bool:
-        """Words of what was said may still be on their way."""
-        turn = self._caller.turn
-        if turn.interim:
-            return True
-        if turn.flush_answered or turn.opened_at is None:
-            return False
-        if not step.policy.turns.interims:
-            return True
-        return self.deaf or turn.words_at is None or turn.words_at < turn.speech_ended_at
-
     def _verdict(self, step: Step) -> Verdict:
         turn = self._caller.turn
         asked = self._conversation.last_said
@@ -287,7 +253,7 @@ class Floor:
     def _decide(self, step: Step, silence: int) -> None:
         turns, turn = step.policy.turns, self._caller.turn
         verdict = self._verdict(step)
-        pending = self._words_pending(step)
+        pending = self._flushing.words_pending(step)
         if (verdict.likely or turn.eager) and not pending and silence >= turns.flush_after:
             self._draft(step)
         if self._caller.burst and turn.opened_at is not None:
@@ -302,9 +268,7 @@ class Floor:
         if pending:
             if turn.waiting_since is None:
                 turn.waiting_since = step.now
-            limit = turn.waiting_since + (
-                step.policy.hearing.open_within if self.deaf else turns.transcript_wait
-            )
+            limit = turn.waiting_since + self._flushing.wait(step)
             if step.now < limit:
                 step.deadlines.set(ENDPOINT, limit)
                 return
@@ -515,7 +479,7 @@ class Floor:
         if silence < turns.resume_after:
             self._ask_again(step, turns.resume_after - silence)
             return True
-        if self._words_pending(step) and silence < turns.resume_after + turns.transcript_wait:
+        if self._flushing.words_pending(step) and silence < turns.resume_after + turns.transcript_wait:
             return False
         if turn.text and self._meaning(step, turn.text) is not Means.LISTENING:
             return False

@@ -125,7 +125,7 @@ class Hearing:
         rules = step.policy.hearing
         step.deadlines.cancel(OPENING)
         step.emit(Fault(step.now, "transcriber", reason))
-        self._floor.deaf = True
+        self._floor.go_deaf()
         if self._ready_at is not None and step.now - self._ready_at > rules.lasting:
             self._failed = 0
         self._vendors.failed(self._vendor, step.now)
