@@ -17,14 +17,21 @@ _STAGES = (
     ("carrier", "first_sent", "first_heard"),
 )
 
+_OF_ITS_OWN = tuple(
+    (stage, "first_text" if stage == "voice" else first, last)
+    for stage, first, last in _STAGES
+    if stage != "sentence"
+)
+"""The same for a model that speaks itself: no voice waits for a sentence of it."""
+
 STAGES = (*(name for name, _, _ in _STAGES), "answer", "interruption")
 """The names of all stages, in order.
 
 ``turn end``: last sound of the caller to the turn taken as over; ``model``: asked to first text;
-``sentence``: first text to the first piece worth speaking; ``voice``: piece to first audio; ``hand-over``:
-audio (and the end of the turn, for which a draft waits) to the carrier; ``carrier``: to the caller's ear, as
-its marks say; ``answer``: last sound of the caller to first sound of the agent; ``interruption``: onset of
-the caller's sound to the agent's silence.
+``sentence``: first text to the first piece worth speaking; ``voice``: piece (of a model that speaks itself:
+first text) to first audio; ``hand-over``: audio (and the end of the turn, for which a draft waits) to the
+carrier; ``carrier``: to the caller's ear, as its marks say; ``answer``: last sound of the caller to first
+sound of the agent; ``interruption``: onset of the caller's sound to the agent's silence.
 """
 
 
@@ -54,7 +61,7 @@ def waterfall(timeline: Timeline, turn: Turn) -> list[Bar]:
     if turn.reply is not None:
         points |= timeline.replies[turn.reply].stages
     bars = []
-    for stage, first, last in _STAGES:
+    for stage, first, last in _STAGES if "voice_asked" in points else _OF_ITS_OWN:
         if first not in points or last not in points:
             continue
         start = points[first]

@@ -6,7 +6,7 @@ STAGE_WORDS = {
     "turn end": ("end of turn", "from the caller’s last sound until the turn was taken as over"),
     "model": ("thinking", "from asking the model to its first words, with the tools that it ran before them"),
     "sentence": ("sentence", "from the first words to the first piece worth speaking"),
-    "voice": ("voice", "from that piece to its first audio"),
+    "voice": ("voice", "from that piece (or the first words of a model that speaks itself) to its audio"),
     "hand-over": ("hand-over", "from the first audio (or the end of the turn) to the carrier"),
     "carrier": ("carrier", "from the carrier to the caller’s ear, as the carrier’s marks say"),
     "answer": ("answer", "from the caller’s last sound to the agent’s first: what the caller waits"),

@@ -53,6 +53,23 @@ def test_time_that_no_stage_covers_is_told_as_such() -> None:
     assert shares(timeline, timeline.turns[0]) == [("turn end", 600), ("other", 200), ("carrier", 50)]
 
 
+def test_a_model_that_speaks_itself_has_a_voice_and_no_sentence() -> None:
+    timeline = Timeline()
+    for note in (
+        nt.ReplyStarted(700, 1, "answer", draft=True),
+        nt.ReplyStage(700, 1, "model_asked"),
+        nt.TurnEnded(1_000, "hello", 400, 600),
+        nt.ReplyChosen(1_000, 1),
+        nt.ReplyStage(1_100, 1, "first_text"),
+        nt.ReplyStage(1_220, 1, "first_audio"),
+        nt.ReplyStage(1_221, 1, "first_sent"),
+        nt.ReplyStage(1_250, 1, "first_heard"),
+    ):
+        timeline.add(note)
+    parts = [("turn end", 600), ("model", 100), ("voice", 120), ("hand-over", 1), ("carrier", 29)]
+    assert shares(timeline, timeline.turns[0]) == parts
+
+
 @pytest.mark.parametrize("why", ["key", "say now", "text"])
 def test_only_a_sound_has_a_reaction_to_measure(why: str) -> None:
     timeline = Timeline()

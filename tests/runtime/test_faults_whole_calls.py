@@ -10,7 +10,7 @@ import pytest
 
 from engine.core.notes import EndReason, Fault
 from engine.settings import VendorSettings
-from fixtures.fault_calls import LINES, REPLIES, SORRY, Case, Outcome, hold
+from fixtures.fault_calls import LINES, REPLIES, SORRY, VENDORS, Case, Outcome, hold
 from fixtures.fault_table import KINDS, cases, spoken, violations, way
 
 pytest.importorskip("openai")
@@ -32,12 +32,22 @@ HELD = {
     ("elevenlabs", "401", "connect", "alone"),
     ("elevenlabs", "401", "first turn", "handed over"),
     ("playht", "drop", "mid-utterance", "another"),
+    ("openai-realtime", "refuse", "connect", "alone"),
+    ("openai-realtime", "429", "first turn", "alone"),
+    ("openai-realtime", "drop", "mid-utterance", "alone"),
+    ("openai-realtime", "drop", "first turn", "for good"),
+    ("openai-realtime", "malformed", "mid-utterance", "alone"),
+    ("openai-realtime", "401", "first turn", "for good"),
+    ("openai-realtime", "401", "first turn", "handed over"),
 }
 ENDED = {
     "deepgram, 401, for good": EndReason.PROVIDER_ERROR,
     "openai, 401, for good": EndReason.PROVIDER_ERROR,
     "openai, 401, handed over": EndReason.TRANSFERRED,
     "elevenlabs, 401, handed over": EndReason.TRANSFERRED,
+    "openai-realtime, drop, for good": EndReason.PROVIDER_ERROR,
+    "openai-realtime, 401, for good": EndReason.PROVIDER_ERROR,
+    "openai-realtime, 401, handed over": EndReason.TRANSFERRED,
 }
 
 
@@ -51,7 +61,7 @@ def _no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_calls_go_on_or_end_for_the_right_reason() -> None:
     wanted = [
         case
-        for case in cases(("transcriber", "model", "voice"))
+        for case in cases(tuple(VENDORS))
         if (case.vendor, case.kind, case.point, way(case)) in HELD
     ]
     assert len(wanted) == len(HELD)
