@@ -65,7 +65,7 @@ def run(calls: Sequence[int] = CALLS, turns: int = 6, *, upgrade: bool = False) 
     curves = {}
     for count in calls:
         for system in systems:
-            heard = play(system.command, script, count)
+            heard = play(system.command, script, count, environment={"LOGURU_LEVEL": "ERROR"})
             rows.append(row(system, count, heard))
             if system.speaks and (answers := _answers(heard)):
                 curves[f"{system.name}, {count}"] = distribution(answers)

@@ -9,15 +9,22 @@ from __future__ import annotations
 import asyncio
 import json
 from base64 import b64decode, b64encode
+from contextlib import suppress
 
 import uvloop
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 
 from engine.audio.level import level_dbfs
 
 
 async def echo(socket: ServerConnection) -> None:
     """One call."""
+    with suppress(ConnectionClosed):
+        await _answer(socket)
+
+
+async def _answer(socket: ServerConnection) -> None:
     stream = ""
     async for text in socket:
         message = json.loads(text)
