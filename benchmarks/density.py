@@ -23,7 +23,6 @@ machine that is busy with other things, ``nice -n -10`` in front keeps them out.
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 import tempfile
@@ -35,12 +34,23 @@ from typing import Any
 
 from benchmarks.children import Child, stall
 from benchmarks.echo import LIBRARIES
-from benchmarks.recordings import columns
+from benchmarks.report import Cell, Result, show
 
 CALLS = (1, 10, 50, 100, 200)
 SECONDS = 20.0
 WARM_S = 4.0
 STALL_EVERY_S = 10.0
+COLUMNS = [
+    "system", "calls", "CPU ms/call-s", "x echo", "core", "waited", "MB", "MB/call", "hop ms p50/p99",
+    "loop late p50/p99", "answer p50/p90/p99", "answered", "not", "early", "holes", "phones late p99",
+    "broke",
+]  # fmt: skip
+NOTES = (
+    "The worker has one core, phones and vendors the other. CPU: user and system time for each second of a"
+    " call; waited: the share of the time in which something else had its core.",
+    "Hop: a caller's frame through the worker to the transcriber. Answer: last voiced frame to first sample,"
+    " of which about 430 ms are the vendors'.",
+)
 _WORKER, _LOAD = 0, 1
 """The cores."""
 _AGENT = """
@@ -189,8 +199,8 @@ def run(
     stalled: int = 0,
     baselines: Sequence[str] = tuple(LIBRARIES),
     baseline_calls: int = 50,
-) -> dict[str, Any]:
-    """All rows, as plain data; goes on with more calls until they are too many."""
+) -> Result:
+    """Measure; goes on with more calls until they are too many."""
     rows: list[dict[str, Any]] = [echo(library, baseline_calls, seconds / 2) for library in baselines]
     for number in calls:
         row = engine(number, seconds, stalled)
@@ -202,42 +212,45 @@ def run(
     base = next((row["cpu_ms_per_call_second"] for row in rows if row["system"] == "echo, aiohttp"), None)
     for row in rows:
         row["to_aiohttp_echo"] = round(row["cpu_ms_per_call_second"] / base, 2) if base else None
-    return {"seconds": seconds, "stall_ms": stalled, "rows": rows}
+    stall_note = f"The worker was stopped for {stalled} ms every {STALL_EVERY_S:g} s." if stalled else ""
+    costs = [[row["calls"], row["cpu_ms_per_call_second"]] for row in rows if row["system"] == "engine"]
+    return {
+        "title": "How many calls one core holds",
+        "columns": COLUMNS,
+        "rows": [_line(row) for row in rows],
+        "notes": [note for note in (*NOTES, stall_note) if note],
+        "curves": {"engine": costs},
+        "x": "calls",
+        "y": "CPU ms a call-second",
+    }
 
 
-def _cell(figures: dict[str, Any] | None, *names: str) -> str:
+def _line(row: dict[str, Any]) -> list[Cell]:
+    """A row of the table."""
+    return [
+        row["system"],
+        row["calls"],
+        row["cpu_ms_per_call_second"],
+        row["to_aiohttp_echo"],
+        row["core"],
+        row["waited"],
+        row["memory_mb"],
+        row["memory_mb_per_call"],
+        _figures(row["hop_ms"], "p50", "p99"),
+        _figures(row.get("loop_lag_ms"), "p50", "p99"),
+        _figures(row.get("answer_ms"), "p50", "p90", "p99"),
+        row.get("answered"),
+        row.get("unanswered"),
+        row.get("early"),
+        row.get("holes"),
+        _figures(row["phones_late_ms"], "p99"),
+        "; ".join(row.get("broke", ())) or None,
+    ]
+
+
+def _figures(figures: dict[str, Any] | None, *names: str) -> str:
     values = [(figures or {}).get(name) for name in names]
     return "/".join("-" if value is None else f"{value:.3g}" for value in values)
-
-
-def show(result: dict[str, Any]) -> None:
-    """Print the table."""
-    head = "system,calls,CPU ms/call-s,x echo,core,waited,MB,MB/call,hop ms p50/p99,loop late,"
-    head += "answer p50/p90/p99,answered,not,early,holes,phones late p99,broke"
-    rows = []
-    for row in result["rows"]:
-        rows.append(
-            (
-                row["system"],
-                row["calls"],
-                f"{row['cpu_ms_per_call_second']:.2f}",
-                row["to_aiohttp_echo"] or "-",
-                f"{row['core']:.2f}",
-                f"{row['waited']:.2f}",
-                row["memory_mb"],
-                row["memory_mb_per_call"],
-                _cell(row["hop_ms"], "p50", "p99"),
-                _cell(row.get("loop_lag_ms"), "p50", "p99"),
-                _cell(row.get("answer_ms"), "p50", "p90", "p99"),
-                row.get("answered", "-"),
-                row.get("unanswered", "-"),
-                row.get("early", "-"),
-                row.get("holes", "-"),
-                _cell(row["phones_late_ms"], "p99"),
-                "; ".join(row.get("broke", ())) or "-",
-            )
-        )
-    columns(head.split(","), rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -247,13 +260,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=SECONDS, help="measured at each number of calls")
     parser.add_argument("--stall", type=int, default=0, help="ms for which the worker is stopped every 10 s")
     parser.add_argument("--no-baseline", action="store_true", help="leave the echo servers out")
-    parser.add_argument("--json", type=Path, help="write the result to this file too")
     given = parser.parse_args(arguments)
     result = run(given.calls, given.seconds, given.stall, () if given.no_baseline else tuple(LIBRARIES))
     show(result)
-    if given.json is not None:
-        given.json.write_text(json.dumps(result, indent=1))
-    return int(any(row["unanswered"] and row["core"] < 0.8 for row in result["rows"] if "unanswered" in row))
+    lost, core = COLUMNS.index("not"), COLUMNS.index("core")
+    return int(any(row[lost] and float(row[core] or 0) < 0.8 for row in result["rows"]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the benchmarks on recorded people share: where the recordings are, their words, and how to print."""
+"""What the benchmarks on recorded people share: where the recordings are, and their words."""
 
 from __future__ import annotations
 
@@ -48,16 +48,6 @@ def silero() -> SileroModel | None:
         return SileroModel(path) if path else None
     except MissingExtra:
         return None
-
-
-def columns(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table; the first column to the left, the others to the right."""
-    lines = [[str(cell) for cell in row] for row in (head, *rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    for line in lines:
-        cells = [cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)]
-        print("  ".join([line[0].ljust(widths[0]), *cells]).rstrip())
-    print()
 
 
 def percentile(values: Sequence[float], share: float) -> str:
