@@ -2,7 +2,7 @@
 
 Each call waits for the greeting, says the lines of the file in their order, each when the agent has answered
 and is silent (or over the agent, where the line says so), and hangs up. Started ``--apart`` ms after each
-other. Prints ``steady`` when all calls are up, ``ending`` when the first is about to hang up, and then what
+other. Prints ``steady`` when all have rung, ``ending`` when the first is about to hang up, and then what
 the callers heard, as JSON; all its times are seconds of the machine's monotonic clock.
 """
 
@@ -132,19 +132,20 @@ def _next(sounds: Sequence[bool], since: int, sound: bool, lasting: int) -> int 
 
 async def hold(url: str, script: Sequence[Said], calls: int, apart: float) -> list[dict[str, Any]]:
     """Hold the calls; what each caller heard, or why there was no call."""
-    up = 0
+    rung = 0
 
     async def one(http: aiohttp.ClientSession, number: int) -> dict[str, Any]:
-        nonlocal up
+        nonlocal rung
         await asyncio.sleep(number * apart)
         try:
             phone = await Phone.ring(http, url)
         except EngineError as error:
             return {"failed": str(error)}
+        finally:
+            rung += 1
+            if rung == calls:
+                print("steady", flush=True)
         assert isinstance(phone, Phone)
-        up += 1
-        if up == calls:
-            print("steady", flush=True)
         await phone.follow(script, random.Random(number), ending)
         cut_off = phone.over.is_set()
         await phone.hang_up()

@@ -42,8 +42,8 @@ BUDGET = (
 def run(
     profiles: Sequence[str] = tuple(PROFILES),
     calls: Sequence[int] = CALLS,
-    turns: int = 6,
-    pausing: int = 10,
+    turns: int = 5,
+    pausing: int = 5,
 ) -> Result:
     """Measure all profiles at all numbers of calls; ``pausing``: calls of callers who pause, 0 for none."""
     script, about = lines("finished")
@@ -177,8 +177,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--profile", action="append", choices=PROFILES, help="only this; may be repeated")
     parser.add_argument("--calls", type=int, action="append", help="calls at a time; may be repeated")
-    parser.add_argument("--turns", type=int, default=6, help="turns of each call")
-    parser.add_argument("--pausing", type=int, default=10, help="calls of callers who pause; 0: none")
+    parser.add_argument("--turns", type=int, default=5, help="turns of each call")
+    parser.add_argument("--pausing", type=int, default=5, help="calls of callers who pause; 0: none")
     given = parser.parse_args(argv)
     show(run(given.profile or tuple(PROFILES), given.calls or CALLS, given.turns, given.pausing))
 

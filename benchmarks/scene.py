@@ -98,16 +98,15 @@ def _hold(url: str, lines: Path, calls: int, env: Mapping[str, str], pid: int, h
     phones = [sys.executable, "-m", "benchmarks.callers", "--url", url, "--lines", str(lines)]
     with _process([*phones, "--calls", str(calls)], env, core=1) as callers:
         assert callers is not None
-        first = _line(callers, 600)
-        if first != "steady":
-            heard.calls = json.loads(first)
-            return
+        line = _line(callers, 600)
         began, before = time.monotonic(), _cpu_seconds(pid)
-        second = _line(callers, 900)
-        took, used = time.monotonic() - began, _cpu_seconds(pid) - before
-        heard.busy_mb = _memory_mb(pid)
-        heard.cpu_ms = used * 1000 / (took * calls)
-        heard.calls = json.loads(_line(callers, 120) if second == "ending" else second)
+        while line in ("steady", "ending"):
+            took, used = time.monotonic() - began, _cpu_seconds(pid) - before
+            heard.busy_mb = _memory_mb(pid)
+            line = _line(callers, 900)
+        heard.calls = json.loads(line)
+        up = sum("turns" in call for call in heard.calls)
+        heard.cpu_ms = used * 1000 / (took * up) if up else 0.0
 
 
 @contextmanager
