@@ -68,14 +68,15 @@ def run(
         about,
         paused_about,
         "The worker has one core, phones and stand-ins share another; no TLS, no network. Up to 1 ms for each"
-        " of the stand-ins' three timers is in the figures, and so is what other programs took of the cores.",
+        " of the stand-ins' three timers is in the figures, and so is what other programs took of the cores:"
+        " waited is the share of the time in which the worker stood ready and something else had its core.",
         BUDGET,
     ]
     return {
         "title": "How long a caller waits for an answer",
         "columns": [
             "vendors, calls", "turns", "failed", "early", "answer p50", "p90", "p99", "engine p50", "p90",
-            "p99", "first", "again", "CPU ms/call-s",
+            "p99", "first", "again", "CPU ms/call-s", "waited %",
         ],
         "rows": [each.row() for each in measured],
         "notes": [note for note in notes if note],
@@ -113,6 +114,7 @@ class _Measured:
             percentile(first, 50),
             percentile(again, 50),
             round(self.heard.cpu_ms, 2),
+            round(self.heard.waited, 1),
         ]
 
     def stages(self) -> list[Cell]:

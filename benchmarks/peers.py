@@ -9,8 +9,9 @@ measured at a time, with the phones and the stand-ins in processes of their own.
 answer                last voiced frame of the caller sent, to the first sample of the agent at the ear
 silent                the caller speaks over the agent: from the onset to the agent's silence
 holes                 moments of more than 20 ms with nothing to play inside what the agent says
+waited                share of the time in which it was ready and another program had its core
 CPU                   user and system time of the process tree per second of call, all calls up
-memory                proportional; per call: what it grew from before the calls to their end
+memory                what it shares with nobody; per call: what it grew from before the calls to their end
 ====================  ==================================================================================
 """
 
@@ -85,7 +86,7 @@ def run(calls: Sequence[int] = CALLS, turns: int = 6, *, upgrade: bool = False) 
         "title": "The same calls, other engines",
         "columns": [
             "system", "calls", "failed", "answered", "early", "answer p50", "p90", "p99", "silent p50", "p90",
-            "never", "holes", "CPU ms/call-s", "MB before", "MB/call",
+            "never", "holes", "CPU ms/call-s", "waited %", "MB before", "MB/call",
         ],
         "rows": rows,
         "notes": [note for note in notes if note],
@@ -119,8 +120,13 @@ def row(system: System, calls: int, heard: Heard) -> list[Cell]:
         ]
     holes = sum(call.get("holes", 0) for call in heard.calls)
     grown = (heard.busy_mb - heard.idle_mb) / calls
-    costs: list[Cell] = [holes, round(heard.cpu_ms, 2), round(heard.idle_mb), round(grown, 2)]
-    return [system.name, calls, heard.failed, *spoken, *costs]
+    costs: list[Cell] = [
+        round(heard.cpu_ms, 2),
+        round(heard.waited, 1),
+        round(heard.idle_mb),
+        round(grown, 2),
+    ]
+    return [system.name, calls, heard.failed, *spoken, holes, *costs]
 
 
 def _answers(heard: Heard) -> list[float]:

@@ -3,7 +3,8 @@
 The system under test has one core, the others the next one, where there are two.
 
 What the system under test costs is read from Linux while all calls are up: user and system time of its
-process tree, and its proportional memory (``/proc/<pid>/smaps_rollup``).
+process tree, how long its threads were ready and something else had the core (``schedstat``), and the memory
+that is its own (``smaps_rollup``).
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ class Heard:
     """What the stand-ins saw."""
     cpu_ms: float = 0.0
     """CPU of the system under test per second of call, all calls up, ms."""
+    waited: float = 0.0
+    """Share of the time in which it was ready to run and something else had its core, %."""
     idle_mb: float = 0.0
     busy_mb: float = 0.0
 
@@ -99,9 +102,10 @@ def _hold(url: str, lines: Path, calls: int, env: Mapping[str, str], pid: int, h
     with _process([*phones, "--calls", str(calls)], env, core=1) as callers:
         assert callers is not None
         line = _line(callers, 600)
-        began, before = time.monotonic(), _cpu_seconds(pid)
+        began, before, ready = time.monotonic(), _cpu_seconds(pid), _waited_seconds(pid)
         while line in ("steady", "ending"):
             took, used = time.monotonic() - began, _cpu_seconds(pid) - before
+            heard.waited = 100 * (_waited_seconds(pid) - ready) / took
             heard.busy_mb = _memory_mb(pid)
             line = _line(callers, 900)
         heard.calls = json.loads(line)
@@ -166,13 +170,25 @@ def _cpu_seconds(pid: int) -> float:
     return total / _TICKS
 
 
+def _waited_seconds(pid: int) -> float:
+    """How long the threads of a process tree were ready to run and did not (proc(5), sched-stats)."""
+    total = 0
+    for each in _tree(pid):
+        for thread in Path(f"/proc/{each}/task").glob("*/schedstat"):
+            try:
+                total += int(thread.read_text().split()[1])
+            except OSError:
+                continue
+    return total / 1e9
+
+
 def _memory_mb(pid: int) -> float:
-    """Proportional memory of a process tree, MB."""
+    """The memory that a process tree shares with nobody, MB."""
     total = 0
     for each in _tree(pid):
         try:
             text = Path(f"/proc/{each}/smaps_rollup").read_text()
         except OSError:
             continue
-        total += next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
+        total += sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Private_"))
     return total / 1024
