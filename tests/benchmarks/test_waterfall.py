@@ -25,7 +25,7 @@ def turn_of(answer_ms: float | None, *more: dict[str, Any], why: str = "finished
         note("ReplyStage", -3_000, reply=1, stage="first_sent"),
         note("WordsRecognised", 101, final=True, text="All done."),
         note("ReplyStage", 102, reply=2, stage="model_asked"),
-        note("TurnEnded", 200, text="All done.", why=why),
+        note("TurnEnded", 200, text="All done.", why=why, waited=200),
         note("ReplyText", 353, reply=2, text="This is answer 7 for you now."),
         note("ReplyStage", 436, reply=2, stage="first_sent"),
         *more,
@@ -53,7 +53,7 @@ def test_the_engine_added_what_neither_vendors_nor_policy_took() -> None:
 
 
 def test_a_policy_that_waits_longer_than_the_vendors_is_no_delay_of_the_engine() -> None:
-    assert turn_of(610, note("TurnEnded", 600, text="so it", why="silence")).engine == pytest.approx(10)
+    assert turn_of(610, note("TurnEnded", 600, text="so it", why="silence", waited=610)).engine == pytest.approx(10)
 
 
 def test_a_turn_without_an_answer_has_no_engine_time() -> None:
