@@ -89,4 +89,4 @@ def _turn(
 def _demanded(ended: Note, policy: Turns) -> float:
     """The silence that the policy demands for these words, ms; less where the caller's habits allow it."""
     evidence = Evidence(ended["text"], voted_over="voted over" in ended["why"])
-    return min(ended["waited"], judge(evidence, policy).wait)
+    return min(float(ended["waited"]), judge(evidence, policy).wait)

@@ -53,7 +53,8 @@ def test_the_engine_added_what_neither_vendors_nor_policy_took() -> None:
 
 
 def test_a_policy_that_waits_longer_than_the_vendors_is_no_delay_of_the_engine() -> None:
-    assert turn_of(610, note("TurnEnded", 600, text="so it", why="silence", waited=610)).engine == pytest.approx(10)
+    ended = note("TurnEnded", 600, text="so it", why="silence", waited=610)
+    assert turn_of(610, ended).engine == pytest.approx(10)
 
 
 def test_a_turn_without_an_answer_has_no_engine_time() -> None:

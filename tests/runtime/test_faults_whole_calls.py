@@ -60,9 +60,7 @@ def _no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_calls_go_on_or_end_for_the_right_reason() -> None:
     wanted = [
-        case
-        for case in cases(tuple(VENDORS))
-        if (case.vendor, case.kind, case.point, way(case)) in HELD
+        case for case in cases(tuple(VENDORS)) if (case.vendor, case.kind, case.point, way(case)) in HELD
     ]
     assert len(wanted) == len(HELD)
     at_once = zip(wanted, await asyncio.gather(*map(hold, wanted)), strict=True)
