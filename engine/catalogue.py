@@ -207,8 +207,8 @@ _ZERO_TO_ONE = Range(0, 1)
 # --- speech to speech ---------------------------------------------------------------------------------
 
 _REALTIME = """
-    gpt-realtime gpt-realtime-2025-08-28 gpt-realtime-1.5 gpt-realtime-2
-    gpt-realtime-2.1 gpt-realtime-2.1-mini
+    gpt-realtime-2.1 gpt-realtime-2.1-mini gpt-realtime-2 gpt-realtime-1.5
+    gpt-realtime gpt-realtime-2025-08-28
     gpt-realtime-mini gpt-realtime-mini-2025-10-06 gpt-realtime-mini-2025-12-15
 """
 _REALTIME_VOICES = tuple("marin cedar alloy ash ballad coral echo sage shimmer verse".split())
