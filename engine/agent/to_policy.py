@@ -26,7 +26,7 @@ INTERNAL = frozenset(
         # A bound that only a broken model meets.
         "replies.tool_rounds",
         # How a transcriber that breaks is told from one that is slow.
-        "hearing.backoff", "hearing.lasting", "hearing.deaf_turns",
+        "hearing.backoff", "hearing.lasting", "hearing.deaf_turns", "hearing.mute_most",
         "hearing.try_again",
     }
 )  # fmt: skip

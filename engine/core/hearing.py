@@ -46,6 +46,8 @@ class Hearing:
         self._opened = 0
         self._failed = 0
         self._ready_at: int | None = None
+        self._lost_at = 0
+        """When the first of the failures in a row was."""
 
     def begin(self, step: Step) -> None:
         """Open the transcriber and the voice, once, as soon as there is a call."""
@@ -128,16 +130,19 @@ class Hearing:
         self._floor.go_deaf()
         if self._ready_at is not None and step.now - self._ready_at > rules.lasting:
             self._failed = 0
+        if not self._failed:
+            self._lost_at = step.now
         self._vendors.failed(self._vendor, step.now)
         self._failed += 1
         rounds, others = divmod(self._failed, len(self._vendors))
+        mute = step.policy.replies.speech_to_speech
+        left = self._failed < rules.attempts and not (mute and step.now - self._lost_at >= rules.mute_most)
         if others:
             self.open(step)
-        elif retryable and self._failed < rules.attempts and pause <= rules.open_within:
+        elif retryable and left and pause <= rules.open_within:
             step.deadlines.set(ALARM, step.now + max(pause, rules.backoff * 2 ** (rounds - 1)))
         elif rules.optional:
             step.deadlines.set(ALARM, step.now + max(pause, rules.try_again))
         else:
-            # A model that speaks itself has lost its voice with its ears: nobody is left to say anything.
-            speechless = step.policy.replies.speech_to_speech
-            self._departure.give_up(step, "" if speechless else step.policy.ending.failure_message)
+            # Who has lost ears and voice at once has nobody left to say anything.
+            self._departure.give_up(step, "" if mute else step.policy.ending.failure_message)

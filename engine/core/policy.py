@@ -237,6 +237,9 @@ class Hearing:
     """Until the first new try; each further one waits twice as long."""
     lasting: int = 10_000
     """After so long a life a stream's failure is no continuation of the ones before."""
+    mute_most: int = 15_000
+    """A model that speaks itself is mute as long as its line is lost. After so long there is no further try:
+    whoever hears nothing at all would hang up, or could long be talking to somebody else."""
     deaf_turns: int = 2
     """Stretches of speech in a row without a word or an answer to the flush: the stream is deaf."""
     optional: bool = False

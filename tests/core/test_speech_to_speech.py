@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from engine.core.effects import FlushTranscriber, Speak
+from engine.core.effects import FlushTranscriber, OpenTranscriber, Speak
 from engine.core.events import ModelAudio, ModelDone, ModelText
-from engine.core.notes import EndReason, Interrupted, ReplyEnded, TurnEnded
+from engine.core.notes import EndReason, Fault, Interrupted, ReplyEnded, TurnEnded
 from engine.core.policy import Carrier, Ending, Policy, Replies, Tool, speech_to_speech
 from engine.testing import (
     Caller,
@@ -18,6 +18,7 @@ from engine.testing import (
     ScriptedModel,
     ScriptedTool,
     ScriptedTranscriber,
+    Silent,
     Stalls,
     ToolUse,
     World,
@@ -119,6 +120,14 @@ def test_one_whose_line_is_gone_has_no_last_words() -> None:
     world = World(rules, caller=caller, transcriber=gone).run()
     assert world.reason is EndReason.PROVIDER_ERROR
     assert world.effects(Speak) == [] and world.heard_text == ""
+
+
+def test_one_that_hangs_is_not_waited_for_as_long_as_a_transcriber_is() -> None:
+    caller = Caller().says("Tell me.", at=500).hangs_up(at=60_000)
+    world = World(speaking(), caller=caller, transcriber=ScriptedTranscriber(faults=Silent())).run()
+    assert [at for at, _ in world.effects(OpenTranscriber)] == [0, 5_250, 10_750, 16_750]
+    assert world.reason is EndReason.PROVIDER_ERROR
+    assert world.notes(Fault)[-1].at == 21_750, "16.75 s after the first"
 
 
 def test_it_is_handed_over_at_once() -> None:
