@@ -34,8 +34,8 @@ LOST = 1_000
 """ms without frames after which speech that was going on is taken to have stopped."""
 LATE = 40
 """ms since the last frame up to which the next one is on time."""
-QUICK = 60
-"""ms of silence from which a transcriber's finished sentence is worth a draft: less lies between words."""
+QUICK = 20
+"""ms of silence from which a transcriber's finished sentence is worth a draft: one frame that has no voice."""
 STALL = 300
 """ms without frames after which silence is counted by the clock; before that they are only late."""
 
