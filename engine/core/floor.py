@@ -35,7 +35,7 @@ LOST = 1_000
 LATE = 40
 """ms since the last frame up to which the next one is on time."""
 QUICK = 20
-"""ms of silence from which a transcriber's finished sentence is worth a draft: one frame that has no voice."""
+"""ms of silence from which a transcriber's finished sentence is worth a draft: a frame without voice."""
 STALL = 300
 """ms without frames after which silence is counted by the clock; before that they are only late."""
 

@@ -321,7 +321,8 @@ class Session:
         try:
             await asyncio.wait_for(self._tasks.wait(), FREE_WITHIN_S)
         except TimeoutError:
-            _log.warning("call %s: %d tasks did not end in time", self.call_id, len(self._tasks))
+            if left := len(self._tasks):  # a busy loop tells of the time before it tells of the ends
+                _log.warning("call %s: %d tasks did not end in time", self.call_id, left)
             self._tasks.cancel()
         for done in self._when_freed:
             try:
