@@ -30,8 +30,6 @@ from fixtures.openai_forms import Reply
 from fixtures.playht import PlayHT
 from tests.stand_ins import LOUD, QUIET
 
-pytest.importorskip("openai")
-
 GREETING = "Good morning."
 AGENT: dict[str, Any] = {
     "opening": {"message": GREETING},

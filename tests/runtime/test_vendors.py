@@ -22,7 +22,7 @@ from fixtures.elevenlabs import ElevenLabs
 from fixtures.openai import OpenAI
 from fixtures.playht import PlayHT
 
-pytest.importorskip("openai")
+pytest.importorskip("soxr")
 
 
 @pytest.fixture(autouse=True)
@@ -120,8 +120,8 @@ async def test_openais_key_is_not_for_a_server_that_the_agent_names(monkeypatch:
             build(agent(model=group), settings=known)
         monkeypatch.setenv("OWN_API_KEY", "own-key")
         await reply_of(build(agent(model=group), settings=known).model)
-        sent = [request.headers["authorization"] for request in server.requests]
-        assert sent == ["Bearer none", "Bearer own-key"]
+        sent = [request.headers.get("authorization") for request in server.requests]
+        assert sent == [None, "Bearer own-key"]
 
 
 async def spoken(known: VendorSettings, language: str = "en", **fields: Any) -> None:
