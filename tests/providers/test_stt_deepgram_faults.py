@@ -188,7 +188,14 @@ class Hand:
 
     def __init__(self, stream: DeepgramStream) -> None:
         self.stream, self.now = stream, stream._now()
+        stream._opened -= 60  # so that nothing was fed faster than it is spoken
         stream._now = lambda: self.now
+        self.heard = 0
+        self._hear, stream._hear = stream._hear, self.hear  # type: ignore[method-assign]
+
+    def hear(self, text: str) -> None:
+        self.heard += 1
+        self._hear(text)
 
     def after(self, seconds: float) -> None:
         self.now += seconds
@@ -207,8 +214,9 @@ async def test_a_slow_vendor_that_has_spoken_and_lives_is_waited_for(patience_ms
         stream = await transcriber.open()
         feed(stream, UTTERANCES[0].audio)
         hand = Hand(stream)
-        await hand.until(lambda: stream._spoken)
         stream.flush()
+        connection = await deepgram.connection()
+        await hand.until(lambda: "Finalize" in connection.messages and hand.heard == connection.sent > 0)
         hand.after(0.71)
         asked_until = stream._answer_by
         await hand.until(lambda: stream._answer_by != asked_until)

@@ -158,11 +158,9 @@ class DeepgramStream:
         self._fed += len(payload)
         self._gathered += payload
         rested = self._hush.rests
-        at_once = self._hush.feed(payload)
-        if self._hush.rests:
-            enough = self._gather_resting
-        else:
-            enough = _AT_ONCE if at_once or rested else self._gather
+        hurry = self._hush.feed(payload) or (rested and not self._hush.rests)
+        usual = self._gather_resting if self._hush.rests else self._gather
+        enough = _AT_ONCE if hurry else usual
         if len(self._gathered) >= enough:
             self._send_gathered()
         if self._waiting > _MOST_WAITING:
