@@ -120,7 +120,9 @@ def build(
         [transcriber]
         if transcriber
         else [
-            make_transcriber(group, agent.language, settings, models)
+            make_transcriber(
+                group, agent.language, settings, models, alone=not agent.transcriber.alternatives
+            )
             for group in (agent.transcriber, *agent.transcriber.alternatives)
         ]
     )

@@ -26,14 +26,24 @@ from engine.errors import EngineError
 from engine.providers.contracts import LanguageModel, RealtimeModel, Transcriber, Voice
 from engine.settings import VendorSettings, key_problem
 
+_PATIENCE_BESIDE_MS = 300
+"""What Deepgram is given beyond its 700 ms where there is another vendor: with the time that the other one
+and the reply take, the caller waits less than two seconds."""
+
 
 def make_transcriber(
-    group: TranscriberVendor, language: str, settings: VendorSettings, models: Sequence[LanguageModel]
+    group: TranscriberVendor,
+    language: str,
+    settings: VendorSettings,
+    models: Sequence[LanguageModel],
+    *,
+    alone: bool = True,
 ) -> Transcriber | None:
     """The transcriber of ``group``; None for vendor 'none'.
 
     ``language`` is the agent's; ``models`` are those of the same agent, of which a playbook knows what
-    callers may say.
+    callers may say. One that is not ``alone`` is given up
+    sooner when it is slow: there is another vendor to ask.
     """
     if group.vendor == "none":
         return None
@@ -41,6 +51,8 @@ def make_transcriber(
         return _pocketsphinx(group, models)
     key = settings.needed("DEEPGRAM_API_KEY", f"transcriber.vendor '{group.vendor}'")
     options = _set(group) | settings.address("deepgram")
+    if not alone:
+        options["patience_ms"] = _PATIENCE_BESIDE_MS
     model, tag = _model_and_tag(group, group.language or language)
     if group.vendor == "deepgram-flux":
         from engine.providers.stt.deepgram_flux import DeepgramFluxTranscriber

@@ -13,7 +13,7 @@ from engine.runtime.vendor_check import Finding
 from fixtures.demo import running
 
 pytest.importorskip("typer")
-pytest.importorskip("openai")
+pytest.importorskip("soxr")
 
 
 @pytest.fixture(autouse=True)

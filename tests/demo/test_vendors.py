@@ -106,7 +106,7 @@ def holds_a_key(folder: Path) -> list[str]:
 
 
 async def test_a_whole_call_over_real_sockets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("openai")
+    pytest.importorskip("soxr")
 
     async def answer(body: dict[str, Any]) -> Reply:
         return TALK[min(len(tool_results(body)), 2)]
@@ -145,7 +145,7 @@ LATE = "Your order left us this morning. It should be with you on Friday, and if
 async def test_a_reply_is_cut_at_its_token_limit_and_ends_cleanly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hears: str, thinks: str, speaks: str
 ) -> None:
-    pytest.importorskip("openai")
+    pytest.importorskip("soxr")
 
     async def answer(body: dict[str, Any]) -> Reply:
         return Reply(LATE)
@@ -191,7 +191,7 @@ async def test_keys_that_are_refused_are_shown_nowhere(
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    pytest.importorskip("openai")
+    pytest.importorskip("soxr")
     caplog.set_level(logging.DEBUG)
     base = AGENT | {"transcriber": {"vendor": "none"}, "voice": {"vendor": "espeak"}, "tools": []}
     agents = [Agent.model_validate(base | fields) for fields in REFUSED]

@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("openai", reason="the extra 'openai' is not installed")
-
 from engine.core.conversation import Message, ToolRequest
 from engine.errors import EngineError
 from engine.providers.contracts import Finished, LanguageModel, TextDelta, ToolSpec, Warms

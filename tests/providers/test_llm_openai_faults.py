@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("openai", reason="the extra 'openai' is not installed")
-
 from engine.core.events import Survived
 from engine.providers.contracts import ProviderError
 from engine.providers.llm.openai_chat import OpenAIChatModel

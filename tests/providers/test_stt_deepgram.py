@@ -245,6 +245,20 @@ async def test_the_first_silence_after_speech_goes_out_at_once(deepgram: Deepgra
     await transcriber.close()
 
 
+async def test_a_long_silence_goes_out_in_few_messages_and_the_first_sound_at_once(
+    deepgram: Deepgram,
+) -> None:
+    transcriber = nova(deepgram)
+    stream = await transcriber.open()
+    feed(stream, mulaw.silence(2_320) + SOUND * 6)
+    connection = await deepgram.connection()
+    async with asyncio.timeout(PATIENCE):
+        await connection.until(lambda c: len(c.audio) == 2_440 * 8)
+    # 260 and not 250: frames are not cut; 80 ms of silence go out with the first sound
+    assert [size // 8 for size in connection.sizes] == [100] * 12 + [260] * 4 + [100] * 2
+    await transcriber.close()
+
+
 def results(words: str, start: float, duration: float, **flags: bool) -> dict[str, Any]:
     best = {"transcript": words, "confidence": 0.5, "words": []}
     channel = {"alternatives": [best]}
@@ -309,4 +323,12 @@ def test_what_a_flush_waits_for_shrinks_as_deepgram_hears_more() -> None:
     listener.hear(results("so", 0, 1.5))
     assert listener.owes() == 500
     listener.hear(results("so what", 0, 2, is_final=True, from_finalize=True))
+    assert listener.owes() == 0
+
+
+def test_a_flush_that_crossed_a_final_may_have_too_little_left_to_be_answered() -> None:
+    listener = NovaListener()
+    listener.flush(2000)
+    assert listener.owes()
+    listener.hear(results("so", 0, 1.7, is_final=True, speech_final=True))
     assert listener.owes() == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+from collections.abc import Callable
 from unittest.mock import patch
 
 import pytest
@@ -14,6 +15,7 @@ from engine.audio import mulaw
 from engine.core.events import FinalWords, Survived, TranscriberReady, TurnVote
 from engine.providers.contracts import MOST_SURVIVED, ProviderError
 from engine.providers.stt import deepgram_account, deepgram_stream
+from engine.providers.stt.deepgram_stream import DeepgramStream
 from fixtures.deepgram import API_KEY, LATE_WORDS, Deepgram
 from fixtures.faults import Fault, Faults, Kind
 from tests.providers.deepgram_streams import SAYINGS, UTTERANCES, Make, both, failure, nova
@@ -178,6 +180,79 @@ async def test_a_vendor_that_falls_silent_is_noticed_while_the_caller_is_heard(
         assert error.reason == "Deepgram does not answer any more"
         assert error.retryable
         assert not any(isinstance(event, FinalWords) for event in events)
+        await transcriber.close()
+
+
+class Hand:
+    """A clock that is set by hand, and speech that was flushed under it: nova's final never comes."""
+
+    def __init__(self, stream: DeepgramStream) -> None:
+        self.stream, self.now = stream, stream._now()
+        stream._opened -= 60  # so that nothing was fed faster than it is spoken
+        stream._now = lambda: self.now
+        self.heard = 0
+        self._hear, stream._hear = stream._hear, self.hear  # type: ignore[method-assign]
+
+    def hear(self, text: str) -> None:
+        self.heard += 1
+        self._hear(text)
+
+    def after(self, seconds: float) -> None:
+        self.now += seconds
+        self.stream.feed(mulaw.silence(20))
+
+    async def until(self, happened: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while not happened():  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("patience_ms", [1_500, 400])
+async def test_a_slow_vendor_that_has_spoken_and_lives_is_waited_for(patience_ms: int) -> None:
+    async with Deepgram(sayings=SAYINGS, final_ms=60_000, pause_ms=60_000) as deepgram:
+        transcriber = nova(deepgram, patience_ms=patience_ms)
+        stream = await transcriber.open()
+        feed(stream, UTTERANCES[0].audio)
+        hand = Hand(stream)
+        stream.flush()
+        connection = await deepgram.connection()
+        await hand.until(lambda: "Finalize" in connection.messages and hand.heard == connection.sent > 0)
+        hand.after(0.71)
+        asked_until = stream._answer_by
+        await hand.until(lambda: stream._answer_by != asked_until)
+        hand.after(patience_ms / 1000 - 0.01)
+        assert not stream._over
+        hand.after(0.02)
+        assert (await failure(stream))[0].reason == "Deepgram does not answer any more"
+        await transcriber.close()
+
+
+async def test_one_that_does_not_answer_a_ping_is_not_waited_for() -> None:
+    async with failing(Fault(Kind.STALL, after=1)) as deepgram:
+        transcriber = nova(deepgram)
+        stream = await transcriber.open()
+        feed(stream, UTTERANCES[0].audio)
+        hand = Hand(stream)
+        await hand.until(lambda: stream._spoken)
+        stream.flush()
+        hand.after(0.71)
+        assert not stream._over
+        hand.after(0.31)
+        assert stream._over
+        await transcriber.close()
+
+
+async def test_any_message_is_a_sign_of_life() -> None:
+    async with failing(Fault(Kind.SILENT)) as deepgram:
+        transcriber = nova(deepgram)
+        stream = await transcriber.open()
+        feed(stream, UTTERANCES[0].audio)
+        hand = Hand(stream)
+        stream.flush()
+        hand.after(0.69)
+        stream._hear('{"type": "Metadata"}')
+        hand.after(0.69)
+        assert not stream._over and not stream._pinged
         await transcriber.close()
 
 

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-pytest.importorskip("openai", reason="the extra 'openai' is not installed")
 pytest.importorskip("soxr", reason="the extra 'openai' is not installed")
 
 from aiohttp import web

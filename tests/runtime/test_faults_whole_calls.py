@@ -13,7 +13,7 @@ from engine.settings import VendorSettings
 from fixtures.fault_calls import LINES, REPLIES, SORRY, VENDORS, Case, Outcome, hold
 from fixtures.fault_table import KINDS, cases, spoken, violations, way
 
-pytest.importorskip("openai")
+pytest.importorskip("soxr")
 
 HELD = {
     ("deepgram", "drop", "mid-utterance", "another"),

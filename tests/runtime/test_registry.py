@@ -76,7 +76,6 @@ def test_silero_confirms_what_webrtc_notices(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_missing_library_is_told_before_the_first_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("openai")
     monkeypatch.setitem(sys.modules, "soxr", None)
     known = VendorSettings(openai_api_key="sk-x")
     with pytest.raises(MissingExtra, match=r"engine\[local\]"):

@@ -30,8 +30,6 @@ from fixtures.openai_forms import Reply
 from fixtures.playht import PlayHT
 from tests.stand_ins import LOUD, QUIET
 
-pytest.importorskip("openai")
-
 GREETING = "Good morning."
 AGENT: dict[str, Any] = {
     "opening": {"message": GREETING},
@@ -154,12 +152,12 @@ def check(vendors: Vendors) -> None:
     texts = [request.body["text"] for request in vendors.playht.requests]
     assert vendors.used("voice", "playht", "characters") == sum(map(len, texts))
     for vendor, path in (("deepgram", "/v1/listen"), ("deepgram-flux", "/v2/listen")):
-        # The last tenth of a second of a stream may not be sent any more.
+        # The last message of a stream, a quarter of a second in a long silence, may not be sent any more.
         heard, streams = (
             vendors.heard_s(path),
             sum(each.path == path for each in vendors.deepgram.connections),
         )
-        assert heard <= vendors.used("transcriber", vendor, "audio_seconds") <= heard + 0.1 * streams
+        assert heard <= vendors.used("transcriber", vendor, "audio_seconds") <= heard + 0.26 * streams
 
 
 async def test_a_draft_that_was_dropped_and_a_greeting_that_was_kept(

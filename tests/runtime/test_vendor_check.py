@@ -16,7 +16,7 @@ from fixtures.demo import start_vendors
 from fixtures.faults import Fault, Faults, Kind
 from fixtures.openai import OpenAI
 
-pytest.importorskip("openai")
+pytest.importorskip("soxr")
 
 
 async def known(stack: AsyncExitStack) -> VendorSettings:

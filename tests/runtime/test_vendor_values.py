@@ -27,7 +27,7 @@ from fixtures.openai_realtime import OpenAIRealtimeServer
 from fixtures.playht import PlayHT
 from tests.test_catalogue import CODES, TWENTY
 
-pytest.importorskip("openai")
+pytest.importorskip("soxr")
 
 Sent = dict[str, Any]
 """What a stand-in received: the names on the wire, and their values."""

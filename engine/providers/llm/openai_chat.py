@@ -42,7 +42,7 @@ class OpenAIChatModel:
 
         ``temperature`` (0 to 2) is left out for models that refuse it, ``max_tokens`` goes out under the name
         that the model takes. ``extra`` are more fields of the request, such as ``top_p`` or what a compatible
-        server has of its own. Raises `EngineError` that names the option, `MissingExtra` without the SDK.
+        server has of its own. Raises `EngineError` that names the option.
         """
         self._options = Options(model, temperature, max_tokens, reasoning_effort, limit=token_limit(model))
         self._client = OpenAIClient(api_key, base_url)
@@ -69,8 +69,7 @@ class OpenAIChatModel:
         events, reply = JsonEvents(), ChatReply()
         try:
             async with self._client.post("/chat/completions", {**body, **self._extra}) as response:
-                chunks = response.aiter_bytes()
-                async for chunk in chunks:
+                async for chunk in response.content.iter_any():
                     for event in events.feed(chunk):
                         for delta in self._take(reply, event):
                             yield delta
@@ -82,7 +81,7 @@ class OpenAIChatModel:
                     yield delta
                 yield Finished(reply.reason, reply.usage)
                 if events.done:
-                    await self._client.read_to_end(chunks)
+                    await self._client.read_to_end(response)
         except UnsupportedParameter as refused:
             refused.retryable = self._options.refused(refused.parameter)
             raise

@@ -41,7 +41,7 @@ class OpenAIResponsesModel:
 
         ``temperature`` (0 to 2) is left out for models that refuse it; ``max_tokens`` is at least
         `FEWEST_TOKENS`. ``extra`` are more fields of the request, such as ``text`` or ``top_p``. Raises
-        `EngineError` that names the option, `MissingExtra` without the SDK.
+        `EngineError` that names the option.
         """
         self._options = Options(
             model,
@@ -72,8 +72,7 @@ class OpenAIResponsesModel:
         events, reply = JsonEvents(), ResponseReply()
         try:
             async with self._client.post("/responses", {**body, **self._extra}) as response:
-                chunks = response.aiter_bytes()
-                async for chunk in chunks:
+                async for chunk in response.content.iter_any():
                     for event in events.feed(chunk):
                         for delta in self._take(reply, event):
                             yield delta
@@ -82,7 +81,7 @@ class OpenAIResponsesModel:
                 if reply.finished is None:
                     raise self._client.broken("broke off in the middle of its reply")
                 yield reply.finished
-                await self._client.read_to_end(chunks)
+                await self._client.read_to_end(response)
         except UnsupportedParameter as refused:
             refused.retryable = self._options.refused(refused.parameter)
             raise

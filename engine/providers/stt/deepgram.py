@@ -37,8 +37,8 @@ class NovaListener:
         """ms up to which the words are final."""
         self._heard = 0
         """ms up to which there are words at all, interim ones included."""
-        self._flushes: list[tuple[int, bool]] = []
-        """Flushes that no final covers yet: up to when, and whether an answer is sure to come."""
+        self._flushes: list[int] = []
+        """Up to when final words are asked for that no final covers yet, ms."""
         self._asked = self._answered = 0
         """Finalize messages sent, and finals that came of them."""
         self._interim = ""
@@ -54,18 +54,22 @@ class NovaListener:
         return KEEP_ALIVE
 
     def owes(self) -> int:
-        """ms still to be heard for the flushes that Deepgram is sure to answer."""
-        return max((max(1, until - self._heard) for until, sure in self._flushes if sure), default=0)
+        """ms still to be heard for the flushes that Deepgram is sure to answer.
+
+        Not for one that crossed a final on its way: there may be too little left of what it asked for.
+        """
+        sure = [until for until in self._flushes if until - self._covered >= _NOTICEABLE]
+        return max((max(1, until - self._heard) for until in sure), default=0)
 
     def flush(self, fed: int) -> tuple[str, Iterable[TranscriberEvent]]:
         """Ask for the rest; where a final covers the audio already, that is the answer."""
         known: Iterable[TranscriberEvent] = ()
-        if any(until == fed for until, _ in self._flushes):
+        if fed in self._flushes:
             return "", known
         if fed - self._covered <= _SLACK:
             known = (FinalWords("", self._covered, self._covered),)
         else:
-            self._flushes.append((fed, fed - self._covered >= _NOTICEABLE))
+            self._flushes.append(fed)
         if fed <= self._covered:
             return "", known
         self._asked += 1
@@ -118,10 +122,8 @@ class NovaListener:
         """
         self._answered += from_finalize
         everything = from_finalize and self._answered == self._asked
-        answered = [
-            until for until, _ in self._flushes if everything or until <= self._covered + _SLACK
-        ]  # fmt: skip
-        self._flushes = [flush for flush in self._flushes if flush[0] not in answered]
+        answered = [until for until in self._flushes if everything or until <= self._covered + _SLACK]
+        self._flushes = [until for until in self._flushes if until not in answered]
         return max(answered, default=None)
 
     def _vote(self) -> Iterable[TranscriberEvent]:
@@ -153,15 +155,16 @@ class DeepgramTranscriber(DeepgramAccount):
         mip_opt_out: bool = False,
         gather_ms: int = 100,
         answer_within_ms: int = 700,
+        patience_ms: int = 1_500,
         keep_alive_ms: int = 4_000,
         connect_within_ms: int = 5_000,
     ) -> None:
-        """Choose what is asked of Deepgram; each name but the last four is one of its query parameters.
+        """Choose what is asked of Deepgram; each name but the last five is one of its query parameters.
 
         ``keywords`` (``word`` or ``word:intensifier``) are for models before nova-3, ``keyterms`` for others.
         ``endpointing_ms`` is the silence after which Deepgram makes words final (None: only when asked),
         ``utterance_end_ms`` the gap after the last word that ends an utterance (None, or 1000 and more).
-        The last four are as in `DeepgramAccount`. Raises `EngineError`.
+        The last five are as in `DeepgramAccount`. Raises `EngineError`.
         """
         _check_words(model, keywords, keyterms)
         if utterance_end_ms is not None and utterance_end_ms < _SHORTEST_UTTERANCE_END:
@@ -195,6 +198,7 @@ class DeepgramTranscriber(DeepgramAccount):
             NovaListener,
             gather_ms=gather_ms,
             answer_within_ms=answer_within_ms,
+            patience_ms=patience_ms,
             keep_alive_ms=keep_alive_ms,
             connect_within_ms=connect_within_ms,
         )

@@ -30,13 +30,15 @@ class DeepgramAccount:
         *,
         gather_ms: int,
         answer_within_ms: int,
+        patience_ms: int,
         keep_alive_ms: int,
         connect_within_ms: int,
     ) -> None:
         """``path`` and ``query`` are those of the streams; each gets a ``listener`` of its own.
 
-        ``gather_ms`` of audio make a message; a flush must be answered within ``answer_within_ms``; a socket
-        that carries nothing is kept alive every ``keep_alive_ms``. Raises `EngineError`.
+        ``gather_ms`` of audio make a message; a stream that owes an answer may be silent for
+        ``answer_within_ms``, and for ``patience_ms`` more if it has spoken before and answers a ping; a
+        socket that carries nothing is kept alive every ``keep_alive_ms``. Raises `EngineError`.
         """
         key = api_key.strip()
         if not key:
@@ -56,6 +58,7 @@ class DeepgramAccount:
         self._connect_within = connect_within_ms / 1000
         self._gather_ms = gather_ms
         self._answer_within_ms = answer_within_ms
+        self._patience_ms = patience_ms
         self._keep_alive_ms = keep_alive_ms
         self._session: aiohttp.ClientSession | None = None
         self._streams: set[DeepgramStream] = set()
@@ -70,7 +73,7 @@ class DeepgramAccount:
         try:
             async with asyncio.timeout(self._connect_within):
                 socket = await self._session.ws_connect(
-                    self._url, headers=self._headers, heartbeat=_HEARTBEAT, compress=0
+                    self._url, headers=self._headers, heartbeat=_HEARTBEAT, autoping=False, compress=0
                 )
         except aiohttp.WSServerHandshakeError as error:
             failure = refused(error)
@@ -85,6 +88,7 @@ class DeepgramAccount:
             self._streams.discard,
             gather_ms=self._gather_ms,
             answer_within_ms=self._answer_within_ms,
+            patience_ms=self._patience_ms,
             keep_alive_ms=self._keep_alive_ms,
         )
         self._streams.add(stream)

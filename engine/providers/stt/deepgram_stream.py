@@ -25,6 +25,12 @@ from engine.providers.stt.deepgram_errors import ended
 CLOSE_STREAM = '{"type":"CloseStream"}'
 _AT_ONCE = 20 * BYTES_PER_MS
 """Bytes of audio that are worth a message when it matters."""
+RESTING_MS = 250
+"""ms of a long silence that make a message: nothing in it is worth haste."""
+_PING = b""
+"""Stands in the outbox for a ping."""
+_PONG_WITHIN = 0.3
+"""Seconds for the answer to a ping."""
 _MOST_WAITING = 10_000 * BYTES_PER_MS
 """Bytes of audio that may wait for the socket; a peer that takes none of it for so long is gone."""
 _CLOSE_WITHIN = 0.5
@@ -51,9 +57,10 @@ class Listener(Protocol):
 
 
 class Hush:
-    """Notices the first moments of silence after sound, by level alone.
+    """Notices the first moments of silence after sound, and when silence has lasted, by level alone.
 
-    Silence is what lies far below the recent peak, which falls: steady noise soon is no silence any more.
+    For the first, silence is what lies far below the recent peak, which falls: steady noise soon is no
+    silence any more. For the second it is what is too soft for anyone to speak.
     """
 
     LASTS = 400
@@ -63,7 +70,13 @@ class Hush:
     FALL = 10.0
     """dB by which the peak falls in a second."""
 
+    SOFT = -50.0
+    """dBFS below which nobody speaks."""
+    RESTS = 1_200
+    """ms so soft that make a long silence; the gap that ends an utterance lies before."""
+
     def __init__(self) -> None:
+        self._soft = 0.0
         self._peak = DIGITAL_SILENCE
         self._left = 0.0
 
@@ -71,6 +84,7 @@ class Hush:
         """Take the next piece (µ-law); whether it is such a moment."""
         ms = len(payload) / BYTES_PER_MS
         level = level_dbfs(payload)
+        self._soft = self._soft + ms if level < self.SOFT else 0.0
         self._peak = max(level, self._peak - self.FALL * ms / 1000)
         if level > self._peak - self.DEPTH:
             self._left = self.LASTS
@@ -78,15 +92,23 @@ class Hush:
         self._left -= ms
         return self._left >= 0
 
+    @property
+    def rests(self) -> bool:
+        """Whether the silence has lasted for long."""
+        return self._soft > self.RESTS
+
 
 class DeepgramStream:
     """One caller's audio in, words out: a `TranscriberStream`.
 
-    Audio is gathered for ``gather_ms`` a message; a flush sends what there is at once, and so do the first
-    moments of silence after speech, from which Deepgram tells the end of what was said. A flush that is not
-    answered, nor come nearer, for ``answer_within_ms`` (and a quarter of the audio that was fed faster than
-    it is spoken) while audio keeps coming is a failure: the stream looks at the clock when it is fed, it has
-    no timer for it.
+    Audio is gathered for ``gather_ms`` a message, in a long silence for `RESTING_MS`; a flush sends what
+    there is at once, and so do the first moments of silence after speech, from which Deepgram tells the end
+    of what was said, and the first sound after a long silence.
+
+    Where a flush is to be answered, and no message of any kind comes for ``answer_within_ms`` (and a quarter
+    of the audio that was fed faster than it is spoken) while audio keeps coming, the stream has failed; but
+    one that has spoken and answers a ping is only slow (asked in the middle of a word, Deepgram may answer
+    after its end) and has ``patience_ms`` more. The clock is looked at when audio is fed, there is no timer.
     """
 
     def __init__(
@@ -97,6 +119,7 @@ class DeepgramStream:
         *,
         gather_ms: int,
         answer_within_ms: int,
+        patience_ms: int,
         keep_alive_ms: int,
     ) -> None:
         self._malformed = 0
@@ -105,7 +128,10 @@ class DeepgramStream:
         self._listener = listener
         self._on_close = on_close
         self._gather = gather_ms * BYTES_PER_MS
+        self._gather_resting = max(gather_ms, RESTING_MS) * BYTES_PER_MS
         self._answer_within = answer_within_ms / 1000
+        self._patience = patience_ms / 1000
+        self._spoken = self._pinged = False
         self._keep_alive = keep_alive_ms / 1000
         self._put_at = 0.0
         self._fed = 0
@@ -113,7 +139,6 @@ class DeepgramStream:
         self._hush = Hush()
         self._outbox: deque[str | bytes] = deque()
         self._waiting = 0
-        self._owed = 0
         self._answer_by: float | None = None
         self._wake = asyncio.Event()
         self._events: deque[TranscriberEvent] = deque(listener.ready())
@@ -132,13 +157,16 @@ class DeepgramStream:
             return
         self._fed += len(payload)
         self._gathered += payload
-        enough = _AT_ONCE if self._hush.feed(payload) else self._gather
+        rested = self._hush.rests
+        hurry = self._hush.feed(payload) or (rested and not self._hush.rests)
+        usual = self._gather_resting if self._hush.rests else self._gather
+        enough = _AT_ONCE if hurry else usual
         if len(self._gathered) >= enough:
             self._send_gathered()
         if self._waiting > _MOST_WAITING:
             self._end(ProviderError("Deepgram takes no more audio"))
         elif self._answer_by is not None and self._now() > self._answer_by:
-            self._end(ProviderError("Deepgram does not answer any more"))
+            self._overdue()
 
     def flush(self) -> None:
         """Ask for a `FinalWords` for all that was fed; nothing that was fed waits any longer."""
@@ -149,7 +177,8 @@ class DeepgramStream:
         if message:
             self._put(message)
         self._tell(known)
-        self._expect()
+        if self._answer_by is None:
+            self._expect()
 
     async def close(self) -> None:
         """End the stream; its iterator ends, and what Deepgram still says is not heard."""
@@ -211,6 +240,8 @@ class DeepgramStream:
                     message = self._outbox.popleft()
                     if isinstance(message, str):
                         await self._socket.send_str(message)
+                    elif message is _PING:
+                        await self._socket.ping()
                     else:
                         await self._socket.send_bytes(message)
                     self._waiting -= len(message)
@@ -238,6 +269,10 @@ class DeepgramStream:
                 self._hear(message.data)
             elif message.type is aiohttp.WSMsgType.BINARY:
                 self._count_malformed()
+            elif message.type is aiohttp.WSMsgType.PING:
+                await self._socket.pong(message.data)
+            elif message.type is aiohttp.WSMsgType.PONG:
+                self._lives()
             else:
                 self._end(ended(message, self._socket.close_code))
 
@@ -249,16 +284,32 @@ class DeepgramStream:
             self._end(error)
         except (LookupError, ArithmeticError, TypeError, ValueError, AttributeError):
             self._count_malformed()
+        self._spoken, self._pinged = True, False
         self._expect()
 
     def _expect(self) -> None:
-        """By when the next sign of an answer must have come, if one is owed."""
+        """By when the next sign of life must have come, if an answer is owed."""
         owed = self._listener.owes()
-        if owed != self._owed:
-            self._owed = owed
-            now = self._now()
-            ahead = self._fed / BYTES_PER_MS - (now - self._opened) * 1000
-            self._answer_by = now + self._answer_within + max(0.0, min(owed, ahead)) / 4000 if owed else None
+        if not owed:
+            self._answer_by = None
+            return
+        now = self._now()
+        ahead = self._fed / BYTES_PER_MS - (now - self._opened) * 1000
+        self._answer_by = now + self._answer_within + max(0.0, min(owed, ahead)) / 4000
+
+    def _overdue(self) -> None:
+        """An answer is late: find out whether the peer lives, if it has ever spoken and may take its time."""
+        if self._pinged or not (self._spoken and self._patience):
+            self._end(ProviderError("Deepgram does not answer any more"))
+        else:
+            self._pinged = True
+            self._answer_by = self._now() + _PONG_WITHIN
+            self._put(_PING)
+
+    def _lives(self) -> None:
+        """A pong: of a ping that asked for it, or of the heartbeat."""
+        if self._pinged and self._answer_by is not None:
+            self._answer_by = max(self._answer_by, self._now() + self._patience)
 
     def _tell(self, events: Iterable[TranscriberEvent]) -> None:
         for event in events:

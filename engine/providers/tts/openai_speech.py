@@ -40,7 +40,7 @@ class OpenAISpeechVoice:
 
         ``speed`` is a factor of 0.25 to 4; ``instructions`` say in words how to speak, which the ``tts-1``
         models cannot be told. Raises `EngineError` that names the setting at fault, `MissingExtra` without
-        the SDK, numpy or soxr.
+        numpy or soxr.
         """
         if not model:
             raise EngineError("voice.model: must name a model")
@@ -74,10 +74,11 @@ class OpenAISpeechVoice:
     async def _audio(self, text: str) -> AsyncIterator[bytes]:
         """The µ-law audio of a text. Raises `ProviderError`; closing it, or its task, ends the request."""
         resampler = Resampler(RATE, mulaw.BYTES_PER_MS * 1000)
-        async with self._client.post("/audio/speech", {**self._options, "input": text}) as response:
-            kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        body = {**self._options, "input": text}
+        async with self._client.post("/audio/speech", body, accept="application/octet-stream") as response:
+            kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
             if kind not in _PCM:
                 raise self._client.broken(f"sent {kind} where bare samples were asked for")
-            async for chunk in response.aiter_bytes():
+            async for chunk in response.content.iter_any():
                 yield mulaw.encode(resampler.feed(chunk))
         yield mulaw.encode(resampler.flush())
