@@ -242,7 +242,6 @@ class Session:
                 self._step(self._pending.popleft())
         finally:
             self._stepping = False
-            self._pending.clear()
 
     def _step(self, event: Event | None) -> None:
         now = self.now
@@ -306,6 +305,7 @@ class Session:
 
     def _finish(self, reason: EndReason) -> None:
         self.reason = reason
+        self._pending.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
