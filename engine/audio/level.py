@@ -60,8 +60,8 @@ class NoiseFloor:
             distance = (self.level - level) * _FALL_KEEPS ** (ms / FRAME_MS)
             self.level = max(self.LOWEST, level + distance)
         else:
-            step = (self._rise_in_speech if speech else self._rise) * ms
-            self.level = min(level, self.level + step)
+            raised = self.level + (self._rise_in_speech if speech else self._rise) * ms
+            self.level = raised if raised < level else level
         return self.level
 
 

@@ -69,7 +69,7 @@ class WebRtcGate:
 
     def feed(self, payload: bytes) -> tuple[float, float]:
         """See `VoiceActivity.feed`."""
-        if len(payload) == _FRAME and not self._rest:
+        if not self._rest and len(payload) == _FRAME:
             return self._judge(payload)
         pending = self._rest + payload
         whole = len(pending) - len(pending) % _FRAME
@@ -83,7 +83,7 @@ class WebRtcGate:
         pcm = mulaw.decode(frame)
         level = pcm_level_dbfs(pcm)
         over = level - self._floor.level - self._over_db
-        voiced = self._is_speech(pcm, SAMPLE_RATE)
+        voiced = self._is_speech(pcm, SAMPLE_RATE, _FRAME)
         self._floor.update(level, voiced and over >= 0)
         self._voice = _grade(over) if voiced else 0.0
         return level, self._voice

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import inf
 from typing import Any
 
 from engine.audio.mulaw import BYTES_PER_MS
@@ -88,11 +89,11 @@ class Session:
         self._origin = self._loop.time()
         self._now = 0
         self._timer: asyncio.Handle | None = None
-        self._timer_due = 0
+        self._timer_due: float = inf
         """Call time at which the timer goes off; uvloop's handle of a time that has come cannot say."""
         self._pending: deque[Event] = deque()
         self._stepping = False
-        self._listeners: list[Listener] = []
+        self._listeners: tuple[Listener, ...] = ()
         self._socket: MediaSocket | None = None
         self._encoder: Encoder | None = None
         self._joined_at: int | None = None
@@ -120,10 +121,9 @@ class Session:
         self._perform: dict[type, Callable[[Any], None]] = self._performers()
 
     def _performers(self) -> dict[type, Callable[[Any], None]]:
-        """What is done for each effect. Notes are in the hands of the listeners."""
+        """What is done for each effect, but for caller audio. Notes are in the hands of the listeners."""
         return {
             fx.OpenTranscriber: lambda effect: self._transcription.open(effect.vendor),
-            fx.FeedTranscriber: lambda effect: self._transcription.feed(effect.payload, self._caller_at),
             fx.FlushTranscriber: lambda _: self._transcription.flush(),
             fx.CloseTranscriber: lambda _: self._transcription.close(),
             fx.StartModel: self._generation.start,
@@ -150,7 +150,9 @@ class Session:
     @property
     def now(self) -> int:
         """Call time, ms: the loop's clock since the call was made. Never falls."""
-        self._now = max(self._now, int((self._loop.time() - self._origin) * 1000))
+        now = int((self._loop.time() - self._origin) * 1000)
+        if now > self._now:
+            self._now = now
         return self._now
 
     @property
@@ -214,7 +216,7 @@ class Session:
 
     def add_listener(self, listener: Listener) -> None:
         """Tell ``listener`` of every step from now on. One that raises is logged and told no more."""
-        self._listeners.append(listener)
+        self._listeners += (listener,)
 
     async def wait_closed(self) -> None:
         """Wait until the call is over and all that it held is freed."""
@@ -240,7 +242,6 @@ class Session:
                 self._step(self._pending.popleft())
         finally:
             self._stepping = False
-            self._pending.clear()
 
     def _step(self, event: Event | None) -> None:
         now = self.now
@@ -250,9 +251,13 @@ class Session:
             self._tell(now, event, effects)
             untold = None
             for effect in effects:
-                if (perform := self._perform.get(type(effect))) is not None:
+                if type(effect) is fx.FeedTranscriber:  # every frame asks for it
+                    self._transcription.feed(effect.payload, self._caller_at)
+                elif (perform := self._perform.get(type(effect))) is not None:
                     perform(effect)
-            self._arm()
+            wake_at = self.call.wake_at
+            if wake_at is not None and wake_at < self._timer_due:
+                self._arm(wake_at)
         except Exception as error:
             self._break(now, untold, error)
             return
@@ -260,32 +265,30 @@ class Session:
             self._finish(self.call.reason or EndReason.ENGINE_ERROR)
 
     def _tell(self, now: int, event: Event | None, effects: Sequence[Effect]) -> None:
-        for listener in tuple(self._listeners):
+        for listener in self._listeners:
             try:
                 listener(now, event, effects)
             except Exception:
                 _log.exception("call %s: a listener failed and is told no more", self.call_id)
-                self._listeners.remove(listener)
+                self._listeners = tuple(kept for kept in self._listeners if kept is not listener)
 
-    def _arm(self) -> None:
-        """Have the timer go off no later than the call wants to be woken. It is left alone where it does."""
-        wake_at = self.call.wake_at
-        if wake_at is None:
-            return
+    def _arm(self, wake_at: int) -> None:
+        """Have the timer go off at ``wake_at`` (call time, ms), which is before the one there is."""
         if self._timer is not None:
-            if self._timer_due <= wake_at:
-                return
             self._timer.cancel()
         self._timer_due = wake_at
         self._timer = self._loop.call_at(self._origin + wake_at / 1000, self._wake, wake_at)
 
     def _wake(self, due: int) -> None:
-        self._timer = None
+        self._timer, self._timer_due = None, inf
         self._now = max(self._now, due)  # a loop's timer may go off a fraction of a ms early
-        if self.call.wake_at is not None and self.call.wake_at <= self.now:
+        wake_at = self.call.wake_at
+        if wake_at is None:
+            return
+        if wake_at <= self.now:
             self._run(None)
         else:
-            self._arm()
+            self._arm(wake_at)
 
     # --- the end ----------------------------------------------------------------------------------------
 
@@ -302,6 +305,7 @@ class Session:
 
     def _finish(self, reason: EndReason) -> None:
         self.reason = reason
+        self._pending.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

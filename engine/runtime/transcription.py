@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import inf
 
 from engine.audio.mulaw import BYTES_PER_MS
 from engine.core.events import Event, FinalWords, TranscriberFailed, TranscriberReady, VendorUsed
@@ -18,26 +19,30 @@ KEPT_MS = 15_000
 """Caller audio kept for the next stream: longer than a reconnect, and caught up with in a second."""
 KEPT_OWED_MS = 60_000
 """The same while the words of a turn are owed: they must outlast all the streams that may be tried."""
-
-
 CHARGED_EVERY_MS = 10_000
 """Audio after which it is put on the books: so much of it a crash may leave out."""
+_KEPT, _KEPT_OWED, _CHARGED_EVERY = (ms * BYTES_PER_MS for ms in (KEPT_MS, KEPT_OWED_MS, CHARGED_EVERY_MS))
+"""The same three in bytes."""
 
 
 class _MediaTimes:
     """Where the bytes fed to one stream lie in the call's media time. The two drift apart at gaps."""
 
-    __slots__ = ("_at", "_fed", "_offsets")
+    __slots__ = ("_at", "_fed", "_lead", "_offsets")
 
     def __init__(self) -> None:
         self._fed = 0
         self._offsets: list[int] = []
         self._at: list[int] = []
+        self._lead: float = -inf
+        """By how many bytes media time is ahead of what was fed since the last gap."""
 
     def fed(self, payload: bytes, at: int) -> None:
-        if not self._at or at != self._at[-1] + (self._fed - self._offsets[-1]) // BYTES_PER_MS:
+        lead = at * BYTES_PER_MS - self._fed
+        if not -BYTES_PER_MS < lead - self._lead <= 0:  # ``at`` leaves out what is less than a millisecond
             self._offsets.append(self._fed)
             self._at.append(at)
+            self._lead = lead
         self._fed += len(payload)
 
     def call_time(self, stream_ms: int | None) -> int | None:
@@ -95,8 +100,8 @@ class Transcription:
             return
         self._kept.append((at, payload))
         self._kept_bytes += len(payload)
-        kept_ms = KEPT_OWED_MS if self._flush_owed else KEPT_MS
-        while self._kept_bytes > kept_ms * BYTES_PER_MS:
+        most = _KEPT_OWED if self._flush_owed else _KEPT
+        while self._kept_bytes > most:
             self._kept_bytes -= len(self._kept.popleft()[1])
         if self._stream is not None:
             self._give(self._stream, payload, at)
@@ -150,7 +155,7 @@ class Transcription:
         self._times.fed(payload, at)
         stream.feed(payload)
         self._unpaid += len(payload)
-        if self._unpaid >= CHARGED_EVERY_MS * BYTES_PER_MS:
+        if self._unpaid >= _CHARGED_EVERY:
             self._settle()
 
     def _settle(self) -> None:

@@ -68,7 +68,7 @@ class StreamStart:
     channels: int = CHANNELS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made of every frame, and freezing doubles what that costs
 class Media:
     """Caller audio: µ-law bytes at 8 kHz, 20 ms as a rule."""
 
