@@ -55,6 +55,8 @@ async def with_aiohttp() -> int:
         socket = web.WebSocketResponse(compress=False)
         await socket.prepare(request)
         async for message in socket:
+            if message.type is not web.WSMsgType.TEXT:
+                break
             if (back := answer(message.data)) is not None:
                 await socket.send_str(back)
         return socket
