@@ -13,6 +13,7 @@ import argparse
 import sys
 from binascii import a2b_base64
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 import orjson
 import uvloop
@@ -73,11 +74,13 @@ async def with_aiohttp() -> int:
 async def with_websockets() -> int:
     """Serve with websockets; the port."""
     from websockets.asyncio.server import ServerConnection, serve
+    from websockets.exceptions import ConnectionClosed
 
     async def echo(socket: ServerConnection) -> None:
-        async for text in socket:
-            if (back := answer(text)) is not None:
-                await socket.send(back)
+        with suppress(ConnectionClosed):
+            async for text in socket:
+                if (back := answer(text)) is not None:
+                    await socket.send(back)
 
     server = await serve(echo, "127.0.0.1", 0, compression=None)
     port: int = next(iter(server.sockets)).getsockname()[1]
