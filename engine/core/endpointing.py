@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from engine.core import words as lists
 from engine.core.policy import Turns
-from engine.core.words import base_language, has_phrase, strip_phrases, words_of
+from engine.core.words import base_language, has_phrase, phrase_words, strip_phrases, words_of
 
 _MAIL = re.compile(r"\.[a-z]{2,6}[.]?\s*$")
 """A spelled-out address ends in a top-level domain."""
@@ -150,7 +150,7 @@ def _cannot_end(spoken: tuple[str, ...], language: str, text: str) -> bool:
         return False
     if spoken[-1] in lists.UNFINISHED.get(language, ()):
         return True
-    openings = map(words_of, lists.UNFINISHED_PHRASES.get(language, ()))
+    openings = map(phrase_words, lists.UNFINISHED_PHRASES.get(language, ()))
     return any(spoken[-len(opening) :] == opening for opening in openings)
 
 

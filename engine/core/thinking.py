@@ -105,21 +105,22 @@ class Thinking:
 
     def hear_text(self, step: Step, event: ModelText) -> None:
         """Text from the model; late text is dropped."""
-        if self._agent.live is None or not self.expects(event.reply, event.attempt):
+        reply = self._agent.live
+        if reply is None or not self.expects(event.reply, event.attempt):
             return
         if is_speakable(event.text):
             self._agent.progress_at = step.now
-            self.settle_on(step, self._agent.live, event.attempt)
-        elif len(self._agent.live.attempts) > 1:
+            self.settle_on(step, reply, event.attempt)
+        elif len(reply.attempts) > 1:
             return
-        if self._speaks_itself(step, self._agent.live):
-            piece = self._agent.live.own_speech(event.attempt)
+        if self._speaks_itself(step, reply):
+            piece = reply.own_speech(event.attempt)
             piece.text = (piece.text + event.text).lstrip()
-            self._agent.live.answered = True
+            reply.answered = True
             self._agent.stage(step, "first_text")
-        elif self._agent.live.feed(event.text):
-            self._agent.live.tries = 0
-            self._agent.live.answered = True
+        elif reply.feed(event.text):
+            reply.tries = 0
+            reply.answered = True
             step.deadlines.cancel(FILLER)
             self._agent.noted_text(step)
         self._agent.advance(step)

@@ -221,7 +221,7 @@ async def test_a_slow_vendor_that_has_spoken_and_lives_is_waited_for(patience_ms
         asked_until = stream._answer_by
         await hand.until(lambda: stream._answer_by != asked_until)
         hand.after(patience_ms / 1000 - 0.01)
-        assert not stream._over
+        assert not stream._events.over
         hand.after(0.02)
         assert (await failure(stream))[0].reason == "Deepgram does not answer any more"
         await transcriber.close()
@@ -236,9 +236,9 @@ async def test_one_that_does_not_answer_a_ping_is_not_waited_for() -> None:
         await hand.until(lambda: stream._spoken)
         stream.flush()
         hand.after(0.71)
-        assert not stream._over
+        assert not stream._events.over
         hand.after(0.31)
-        assert stream._over
+        assert stream._events.over
         await transcriber.close()
 
 
@@ -252,7 +252,7 @@ async def test_any_message_is_a_sign_of_life() -> None:
         hand.after(0.69)
         stream._hear('{"type": "Metadata"}')
         hand.after(0.69)
-        assert not stream._over and not stream._pinged
+        assert not stream._events.over and not stream._pinged
         await transcriber.close()
 
 

@@ -18,7 +18,7 @@ from engine.audio import mulaw
 from engine.audio.mulaw import BYTES_PER_MS
 from engine.core.events import FinalWords, InterimWords, Survived, TranscriberReady, VendorUsed
 from engine.providers.contracts import ProviderError, TranscriberEvent
-from engine.providers.realtime.event_queue import EventQueue
+from engine.providers.event_queue import EventQueue
 from engine.providers.realtime.openai_gate import AFTER_MS, SilenceGate
 from engine.providers.realtime.openai_items import Items
 from engine.providers.realtime.openai_usage import usage_of

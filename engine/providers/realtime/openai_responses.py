@@ -24,7 +24,7 @@ from engine.providers.contracts import (
     ToolCallDelta,
     ToolSpec,
 )
-from engine.providers.realtime.event_queue import EventQueue
+from engine.providers.event_queue import EventQueue
 from engine.providers.realtime.openai_errors import STILL_ACTIVE, Failures
 from engine.providers.realtime.openai_items import Event, Item, Items, instructions, tool
 from engine.providers.realtime.openai_usage import usage_of

@@ -20,6 +20,7 @@ from engine.audio.level import DIGITAL_SILENCE, level_dbfs
 from engine.audio.mulaw import BYTES_PER_MS
 from engine.core.events import InterimWords, Survived
 from engine.providers.contracts import MOST_SURVIVED, ProviderError, TranscriberEvent
+from engine.providers.event_queue import EventQueue
 from engine.providers.stt.deepgram_errors import ended
 
 CLOSE_STREAM = '{"type":"CloseStream"}'
@@ -141,10 +142,9 @@ class DeepgramStream:
         self._waiting = 0
         self._answer_by: float | None = None
         self._wake = asyncio.Event()
-        self._events: deque[TranscriberEvent] = deque(listener.ready())
-        self._news = asyncio.Event()
-        self._error: ProviderError | None = None
-        self._over = self._closed = False
+        self._events: EventQueue[TranscriberEvent] = EventQueue()
+        self._closed = False
+        self._tell(listener.ready())
         self._loop = asyncio.get_running_loop()
         self._now = self._loop.time
         self._opened = self._now()
@@ -153,7 +153,7 @@ class DeepgramStream:
 
     def feed(self, payload: bytes) -> None:
         """Take caller audio (µ-law, 8 kHz)."""
-        if self._over:
+        if self._events.over:
             return
         self._fed += len(payload)
         self._gathered += payload
@@ -170,7 +170,7 @@ class DeepgramStream:
 
     def flush(self) -> None:
         """Ask for a `FinalWords` for all that was fed; nothing that was fed waits any longer."""
-        if self._over:
+        if self._events.over:
             return
         self._send_gathered()
         message, known = self._listener.flush(self._fed // BYTES_PER_MS)
@@ -184,10 +184,8 @@ class DeepgramStream:
         """End the stream; its iterator ends, and what Deepgram still says is not heard."""
         if self._closed:
             return
-        self._closed = self._over = True
-        self._events.clear()
-        self._error = None
-        self._news.set()
+        self._closed = True
+        self._events.drop()
         self._alarm.cancel()
         try:
             for task in self._tasks:
@@ -197,18 +195,9 @@ class DeepgramStream:
         finally:
             self._on_close(self)
 
-    async def __aiter__(self) -> AsyncIterator[TranscriberEvent]:
+    def __aiter__(self) -> AsyncIterator[TranscriberEvent]:
         """The words, as they come. Raises `ProviderError` where the connection broke."""
-        while True:
-            while self._events:
-                yield self._events.popleft()
-            if self._error is not None:
-                error, self._error = self._error, None
-                raise error
-            if self._over:
-                return
-            self._news.clear()
-            await self._news.wait()
+        return self._events
 
     # --- out ------------------------------------------------------------------------------------------
 
@@ -235,7 +224,7 @@ class DeepgramStream:
     async def _write(self) -> None:
         """Send what is put into the outbox."""
         try:
-            while not self._over:
+            while not self._events.over:
                 while self._outbox:
                     message = self._outbox.popleft()
                     if isinstance(message, str):
@@ -263,7 +252,7 @@ class DeepgramStream:
     # --- in -------------------------------------------------------------------------------------------
 
     async def _read(self) -> None:
-        while not self._over:
+        while not self._events.over:
             message = await self._socket.receive()
             if message.type is aiohttp.WSMsgType.TEXT:
                 self._hear(message.data)
@@ -314,15 +303,7 @@ class DeepgramStream:
     def _tell(self, events: Iterable[TranscriberEvent]) -> None:
         for event in events:
             # An interim replaces the one before, so at most one of them waits to be read.
-            if (
-                self._events
-                and isinstance(event, InterimWords)
-                and isinstance(self._events[-1], InterimWords)
-            ):
-                self._events.pop()
-            self._events.append(event)
-        if self._events:
-            self._news.set()
+            self._events.put(event, instead_of=InterimWords if isinstance(event, InterimWords) else None)
 
     def _count_malformed(self) -> None:
         """A message is left out; too many of them end the stream."""
@@ -333,9 +314,7 @@ class DeepgramStream:
             self._tell((Survived("transcriber", "Deepgram sent a message that is not as documented"),))
 
     def _end(self, error: ProviderError) -> None:
-        if not self._over:
-            self._over = True
+        if not self._events.over:
+            self._events.end(error)
             self._alarm.cancel()
-            self._error = error
-            self._news.set()
             self._wake.set()

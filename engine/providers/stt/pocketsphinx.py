@@ -16,13 +16,13 @@ import importlib.util
 import json
 import logging
 import sys
-from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 from engine.core.events import FinalWords, InterimWords, TranscriberReady
 from engine.errors import EngineError, MissingExtra
 from engine.providers.contracts import ProviderError, TranscriberEvent
+from engine.providers.event_queue import EventQueue
 from engine.providers.stt import pocketsphinx_frames as frames
 
 log = logging.getLogger(__name__)
@@ -49,11 +49,8 @@ class PocketsphinxStream:
         self._number = number
         self._gathered = bytearray()
         self._skipped = 0
-        self._events: deque[TranscriberEvent] = deque([TranscriberReady()])
-        self._news = asyncio.Event()
-        self._news.set()
-        self._error: ProviderError | None = None
-        self._over = False
+        self._events: EventQueue[TranscriberEvent] = EventQueue()
+        self._events.put(TranscriberReady())
 
     def feed(self, payload: bytes) -> None:
         """Take caller audio (µ-law, 8 kHz)."""
@@ -68,29 +65,20 @@ class PocketsphinxStream:
 
     async def close(self) -> None:
         """End the stream; its iterator ends."""
-        if not self._over:
+        if not self._events.over:
             self._send(frames.CLOSE)
             self._transcriber._forget(self._number)
             self._end()
 
-    async def __aiter__(self) -> AsyncIterator[TranscriberEvent]:
+    def __aiter__(self) -> AsyncIterator[TranscriberEvent]:
         """The words, as they come. Raises `ProviderError` where the worker died."""
-        while True:
-            while self._events:
-                yield self._events.popleft()
-            if self._error is not None:
-                error, self._error = self._error, None
-                raise error
-            if self._over:
-                return
-            self._news.clear()
-            await self._news.wait()
+        return self._events
 
     def _send_gathered(self) -> None:
         """Send what was gathered; where the pipe to the worker is too full, leave it out and say so."""
         payload = bytes(self._gathered)
         self._gathered.clear()
-        if self._over or not payload:
+        if self._events.over or not payload:
             return
         if self._transcriber._is_backed_up():
             self._skipped += len(payload) // _BYTES_PER_MS
@@ -102,7 +90,7 @@ class PocketsphinxStream:
         self._send(frames.AUDIO, payload)
 
     def _send(self, kind: int, body: bytes = b"") -> None:
-        if not self._over:
+        if not self._events.over:
             self._transcriber._write(frames.pack(kind, self._number, body))
 
     def _dropped(self, ms: int) -> None:
@@ -117,15 +105,11 @@ class PocketsphinxStream:
             self._dropped(value)
             return
         # An interim replaces the one before, so at most one of them waits to be read.
-        if self._events and isinstance(self._events[-1], InterimWords):
-            self._events.pop()
-        self._events.append(InterimWords(value) if kind == frames.INTERIM else FinalWords(**value))
-        self._news.set()
+        words = InterimWords(value) if kind == frames.INTERIM else FinalWords(**value)
+        self._events.put(words, instead_of=InterimWords)
 
     def _end(self, error: ProviderError | None = None) -> None:
-        self._over = True
-        self._error = error
-        self._news.set()
+        self._events.end(error)
 
 
 class PocketsphinxTranscriber:
