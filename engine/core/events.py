@@ -91,7 +91,7 @@ class WriteStalled:
 # --- the caller ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made of every frame, and freezing doubles what that costs
 class CallerAudio:
     """One frame of the caller: µ-law bytes at 8 kHz (8 bytes a millisecond, 20 ms as a rule)."""
 

@@ -66,7 +66,10 @@ class TranscriberStream(Protocol):
     """One caller's audio in, words out. Media times count from the first byte fed to this stream."""
 
     def feed(self, payload: bytes) -> None:
-        """Take caller audio (µ-law, 8 kHz). Never blocks; a stream that cannot keep up drops and says so."""
+        """Take the next caller audio (µ-law, 8 kHz): 20 to 250 ms as a rule, as much as is worth a message.
+
+        Never blocks; a stream that cannot keep up drops and says so.
+        """
 
     def flush(self) -> None:
         """The caller paused: give a `FinalWords` for all that was fed, as soon as possible.

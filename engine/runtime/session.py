@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from math import inf
 from typing import Any
 
+from engine.audio.level import DIGITAL_SILENCE
 from engine.audio.mulaw import BYTES_PER_MS
 from engine.audio.vad import VoiceActivity
 from engine.core import effects as fx
@@ -98,6 +99,7 @@ class Session:
         self._encoder: Encoder | None = None
         self._joined_at: int | None = None
         self._caller_at = self._caller_end = 0
+        self._caller_level = DIGITAL_SILENCE
         self._vad = equipment.vad
         self._ballot = Ballot(equipment.votes, self.dispatch) if equipment.votes is not None else None
         self.leg = equipment.leg
@@ -172,13 +174,13 @@ class Session:
         level, voice = self._vad.feed(payload)
         if self._ballot is not None:
             self._ballot.feed(payload, at)
-        self._caller_at = at
+        self._caller_at, self._caller_level = at, level
         self._caller_end = at + len(payload) // BYTES_PER_MS
         self.dispatch(CallerAudio(payload, at, level, voice))
 
     def miss(self, gap: MediaGap) -> None:
         """Some of the caller's audio never came."""
-        self._caller_at = gap.at
+        self._caller_at, self._caller_level = gap.at, DIGITAL_SILENCE
         self._caller_end = gap.at + gap.duration
         self.dispatch(gap)
 
@@ -252,7 +254,7 @@ class Session:
             untold = None
             for effect in effects:
                 if type(effect) is fx.FeedTranscriber:  # every frame asks for it
-                    self._transcription.feed(effect.payload, self._caller_at)
+                    self._transcription.feed(effect.payload, self._caller_at, self._caller_level)
                 elif (perform := self._perform.get(type(effect))) is not None:
                     perform(effect)
             wake_at = self.call.wake_at

@@ -13,6 +13,7 @@ from engine.audio.mulaw import BYTES_PER_MS
 from engine.core.events import Event, FinalWords, TranscriberFailed, TranscriberReady, VendorUsed
 from engine.providers.contracts import ProviderError, Transcriber, TranscriberEvent, TranscriberStream
 from engine.runtime.failures import as_provider_error
+from engine.runtime.gathering import Gathering
 from engine.runtime.tasks import Tasks
 
 KEPT_MS = 15_000
@@ -75,6 +76,7 @@ class Transcription:
         self._tell = tell
         self._charge = charge
         self._tasks = tasks
+        self._gathering = Gathering()
         self._kept: deque[tuple[int, bytes]] = deque()
         self._kept_bytes = 0
         self._stream: TranscriberStream | None = None
@@ -94,17 +96,17 @@ class Transcription:
             self._vendor = vendor
             self._listening = self._tasks.start(self._listen(self._transcribers[vendor]), "transcriber")
 
-    def feed(self, payload: bytes, at: int) -> None:
-        """Give µ-law audio of the caller whose first sample lies at ``at``, ms of media time."""
+    def feed(self, payload: bytes, at: int, level: float) -> None:
+        """Give µ-law audio of the caller, of ``level`` dBFS, from ``at`` on, ms of media time.
+
+        It reaches the stream when enough of it is gathered, or the words may end here.
+        """
         if not self._transcribers:
             return
-        self._kept.append((at, payload))
-        self._kept_bytes += len(payload)
-        most = _KEPT_OWED if self._flush_owed else _KEPT
-        while self._kept_bytes > most:
-            self._kept_bytes -= len(self._kept.popleft()[1])
-        if self._stream is not None:
-            self._give(self._stream, payload, at)
+        if not self._gathering.joins(at):
+            self._pass_on()
+        if self._gathering.add(payload, at, level):
+            self._pass_on()
 
     def flush(self) -> None:
         """Ask for final words on all that was fed."""
@@ -112,6 +114,7 @@ class Transcription:
             self._tell(FinalWords(""))
             return
         self._flush_owed = True
+        self._pass_on()
         if self._stream is not None:
             self._stream.flush()
 
@@ -144,12 +147,27 @@ class Transcription:
 
     def _begin(self, stream: TranscriberStream) -> None:
         """Give a fresh stream what none before it has made final."""
+        self._pass_on()
         self._stream = stream
         self._times = _MediaTimes()
         for at, payload in self._kept:
             self._give(stream, payload, at)
         if self._flush_owed:
             stream.flush()
+
+    def _pass_on(self) -> None:
+        """What was gathered is kept, and given to the stream if there is one."""
+        taken = self._gathering.take()
+        if taken is None:
+            return
+        at, payload = taken
+        self._kept.append(taken)
+        self._kept_bytes += len(payload)
+        most = _KEPT_OWED if self._flush_owed else _KEPT
+        while self._kept_bytes > most:
+            self._kept_bytes -= len(self._kept.popleft()[1])
+        if self._stream is not None:
+            self._give(self._stream, payload, at)
 
     def _give(self, stream: TranscriberStream, payload: bytes, at: int) -> None:
         self._times.fed(payload, at)
@@ -178,7 +196,11 @@ class Transcription:
         """Final words cover the audio up to ``until``, ms of media time; all of it where that is unknown."""
         while self._kept:
             at, payload = self._kept[0]
-            if until is not None and at + len(payload) // BYTES_PER_MS > until:
+            covered = len(payload) if until is None else max(0, until - at) * BYTES_PER_MS
+            if covered < len(payload):
+                if covered:
+                    self._kept[0] = at + covered // BYTES_PER_MS, payload[covered:]
+                    self._kept_bytes -= covered
                 break
             self._kept.popleft()
             self._kept_bytes -= len(payload)

@@ -148,14 +148,13 @@ def test_settings_that_cannot_work_are_refused(options: dict[str, Any], told: st
         DeepgramTranscriber(options.pop("api_key", API_KEY), **options)
 
 
-async def test_audio_goes_out_unchanged_in_messages_of_100_ms_and_at_once_at_a_flush(
-    deepgram: Deepgram,
-) -> None:
+async def test_audio_goes_out_unchanged_a_message_each_time_and_before_a_flush(deepgram: Deepgram) -> None:
     transcriber = nova(deepgram)
     stream = await transcriber.open()
-    audio = bytes(range(256)) * 6 + bytes(64)  # 200 ms: two messages
-    feed(stream, audio)
-    feed(stream, SOUND * 2)
+    audio = bytes(range(256)) * 6 + bytes(64)
+    feed(stream, audio, 800)
+    stream.feed(b"")
+    stream.feed(SOUND * 2)
     stream.flush()
     connection = await deepgram.connection()
     async with asyncio.timeout(PATIENCE):
@@ -231,31 +230,6 @@ async def test_where_a_final_covers_the_audio_the_flush_is_answered_at_once(deep
     assert await anext(events) == FinalWords("", covered, covered)
     connection = await deepgram.connection()
     assert "Finalize" not in connection.messages
-    await transcriber.close()
-
-
-async def test_the_first_silence_after_speech_goes_out_at_once(deepgram: Deepgram) -> None:
-    transcriber = nova(deepgram)
-    stream = await transcriber.open()
-    feed(stream, mulaw.silence(200) + SOUND * 10 + mulaw.silence(600))
-    connection = await deepgram.connection()
-    async with asyncio.timeout(PATIENCE):
-        await connection.until(lambda c: len(c.audio) == 8_000)
-    assert connection.sizes == [800] * 2 + [800] * 2 + [160] * 20 + [800] * 2
-    await transcriber.close()
-
-
-async def test_a_long_silence_goes_out_in_few_messages_and_the_first_sound_at_once(
-    deepgram: Deepgram,
-) -> None:
-    transcriber = nova(deepgram)
-    stream = await transcriber.open()
-    feed(stream, mulaw.silence(2_320) + SOUND * 6)
-    connection = await deepgram.connection()
-    async with asyncio.timeout(PATIENCE):
-        await connection.until(lambda c: len(c.audio) == 2_440 * 8)
-    # 260 and not 250: frames are not cut; 80 ms of silence go out with the first sound
-    assert [size // 8 for size in connection.sizes] == [100] * 12 + [260] * 4 + [100] * 2
     await transcriber.close()
 
 

@@ -48,7 +48,6 @@ class OpenAIRealtime:
         language: str | None = None,
         keywords: Sequence[str] = (),
         max_tokens: int | None = None,
-        gather_ms: int = 80,
         answer_within_ms: int = 2_500,
         connect_within_ms: int = 5_000,
     ) -> None:
@@ -56,8 +55,8 @@ class OpenAIRealtime:
 
         ``speed`` is a factor of 0.25 to 1.5, ``max_tokens`` (1 to 4096) bounds each reply, sound included.
         ``transcription_model`` writes down what the caller says; ``language`` (a BCP-47 tag, or ``multi``)
-        and ``keywords`` help it. ``gather_ms`` of audio make a message; what a flush asks for must come
-        within ``answer_within_ms``. Raises `EngineError` that names the setting at fault.
+        and ``keywords`` help it. What a flush asks for must come within ``answer_within_ms``. Raises
+        `EngineError` that names the setting at fault.
         """
         if not model:
             raise EngineError("realtime.model: must name a model")
@@ -68,7 +67,6 @@ class OpenAIRealtime:
         self._failures = Failures(urlsplit(root).netloc.rpartition("@")[2], api_key)
         transcription = _transcription(transcription_model, language, keywords)
         self._configuration = _configuration(transcription, voice, speed, max_tokens)
-        self._gather_ms = gather_ms
         self._answer_within_ms = answer_within_ms
         self._connect_within = connect_within_ms / 1000
         self._http: aiohttp.ClientSession | None = None
@@ -115,7 +113,6 @@ class OpenAIRealtime:
             socket,
             self._failures,
             charge,
-            gather_ms=self._gather_ms,
             answer_within_ms=self._answer_within_ms,
         )
         try:

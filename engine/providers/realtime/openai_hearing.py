@@ -69,7 +69,6 @@ class Hearing:
         *,
         clock: Callable[[], float],
         host: str,
-        gather_ms: int,
         answer_within_ms: int,
     ) -> None:
         """``fail`` and ``close`` end the whole session, in disorder and in order."""
@@ -82,10 +81,8 @@ class Hearing:
         self._charge = charge
         self._now = clock
         self._host = host
-        self._gather = gather_ms * BYTES_PER_MS
         self._answer_within = answer_within_ms / 1000
         self._gate = SilenceGate()
-        self._gathered = bytearray()
         self._start = 0
         self._uncommitted = 0
         self._count = 0
@@ -105,7 +102,7 @@ class Hearing:
         self._look_at_the_clock()
 
     def flush(self) -> None:
-        """Ask for a `FinalWords` for all that was fed; nothing of it waits any longer."""
+        """Ask for a `FinalWords` for all that was fed."""
         if self.events.over:
             return
         self._append(self._gate.close())
@@ -126,15 +123,8 @@ class Hearing:
         if not self._uncommitted:
             self._start = (self._gate.position - len(audio)) // BYTES_PER_MS
         self._uncommitted += len(audio)
-        self._gathered += audio
-        if len(self._gathered) >= self._gather:
-            self._send_gathered()
-
-    def _send_gathered(self) -> None:
-        if self._gathered:
-            audio = b2a_base64(self._gathered, newline=False).decode("ascii")
-            self._send(f'{{"type":"input_audio_buffer.append","audio":"{audio}"}}')
-            self._gathered.clear()
+        encoded = b2a_base64(audio, newline=False).decode("ascii")
+        self._send(f'{{"type":"input_audio_buffer.append","audio":"{encoded}"}}')
 
     def _end_unasked(self) -> None:
         """A sound is long over, and nobody took it for speech."""
@@ -142,10 +132,8 @@ class Hearing:
         self._gate.shut()
         if worth_asking:
             self._commit(asked=False)
-        else:
-            if self._uncommitted > len(self._gathered):
-                self._send(CLEAR)
-            self._gathered.clear()
+        elif self._uncommitted:
+            self._send(CLEAR)
             self._uncommitted = 0
 
     def _commit(self, *, asked: bool) -> None:
@@ -155,10 +143,8 @@ class Hearing:
             self._deliver()
             return
         if (missing := _SHORTEST_COMMIT - self._uncommitted) > 0:
-            self._gathered += bytes((mulaw.SILENCE,)) * missing
-            self._uncommitted += missing
+            self._append(bytes((mulaw.SILENCE,)) * missing)
         self._charge(VendorUsed("transcriber", audio_ms=self._uncommitted // BYTES_PER_MS))
-        self._send_gathered()
         self._count += 1
         event_id = f"commit-{self._count}"
         within = self._answer_within + self._uncommitted / BYTES_PER_MS / 4000

@@ -41,7 +41,6 @@ class Session:
         failures: Failures,
         charge: Callable[[VendorUsed], None],
         *,
-        gather_ms: int,
         answer_within_ms: int,
     ) -> None:
         """Take an open socket; ``charge`` is told what stands on the bill."""
@@ -60,7 +59,6 @@ class Session:
             charge,
             clock=loop.time,
             host=failures.host,
-            gather_ms=gather_ms,
             answer_within_ms=answer_within_ms,
         )
         self.responses = Responses(self._send, self.items, failures, self._end, charge, loop.time)

@@ -153,18 +153,17 @@ class DeepgramTranscriber(DeepgramAccount):
         numerals: bool = False,
         profanity_filter: bool = False,
         mip_opt_out: bool = False,
-        gather_ms: int = 100,
         answer_within_ms: int = 700,
         patience_ms: int = 1_500,
         keep_alive_ms: int = 4_000,
         connect_within_ms: int = 5_000,
     ) -> None:
-        """Choose what is asked of Deepgram; each name but the last five is one of its query parameters.
+        """Choose what is asked of Deepgram; each name but the last four is one of its query parameters.
 
         ``keywords`` (``word`` or ``word:intensifier``) are for models before nova-3, ``keyterms`` for others.
         ``endpointing_ms`` is the silence after which Deepgram makes words final (None: only when asked),
         ``utterance_end_ms`` the gap after the last word that ends an utterance (None, or 1000 and more).
-        The last five are as in `DeepgramAccount`. Raises `EngineError`.
+        The last four are as in `DeepgramAccount`. Raises `EngineError`.
         """
         _check_words(model, keywords, keyterms)
         if utterance_end_ms is not None and utterance_end_ms < _SHORTEST_UTTERANCE_END:
@@ -196,7 +195,6 @@ class DeepgramTranscriber(DeepgramAccount):
             "/v1/listen",
             query,
             NovaListener,
-            gather_ms=gather_ms,
             answer_within_ms=answer_within_ms,
             patience_ms=patience_ms,
             keep_alive_ms=keep_alive_ms,

@@ -28,7 +28,6 @@ class DeepgramAccount:
         query: Sequence[tuple[str, str]],
         listener: Callable[[], Listener],
         *,
-        gather_ms: int,
         answer_within_ms: int,
         patience_ms: int,
         keep_alive_ms: int,
@@ -36,9 +35,9 @@ class DeepgramAccount:
     ) -> None:
         """``path`` and ``query`` are those of the streams; each gets a ``listener`` of its own.
 
-        ``gather_ms`` of audio make a message; a stream that owes an answer may be silent for
-        ``answer_within_ms``, and for ``patience_ms`` more if it has spoken before and answers a ping; a
-        socket that carries nothing is kept alive every ``keep_alive_ms``. Raises `EngineError`.
+        A stream that owes an answer may be silent for ``answer_within_ms``, and for ``patience_ms`` more if
+        it has spoken before and answers a ping; a socket that carries nothing is kept alive every
+        ``keep_alive_ms``. Raises `EngineError`.
         """
         key = api_key.strip()
         if not key:
@@ -56,7 +55,6 @@ class DeepgramAccount:
         )
         self._listener = listener
         self._connect_within = connect_within_ms / 1000
-        self._gather_ms = gather_ms
         self._answer_within_ms = answer_within_ms
         self._patience_ms = patience_ms
         self._keep_alive_ms = keep_alive_ms
@@ -86,7 +84,6 @@ class DeepgramAccount:
             socket,
             self._listener(),
             self._streams.discard,
-            gather_ms=self._gather_ms,
             answer_within_ms=self._answer_within_ms,
             patience_ms=self._patience_ms,
             keep_alive_ms=self._keep_alive_ms,

@@ -137,13 +137,12 @@ class DeepgramFluxTranscriber(DeepgramAccount):
         eot_threshold: float = 0.7,
         eot_timeout_ms: int = 5_000,
         mip_opt_out: bool = False,
-        gather_ms: int = 80,
         answer_within_ms: int = 700,
         patience_ms: int = 1_500,
         keep_alive_ms: int = 4_000,
         connect_within_ms: int = 5_000,
     ) -> None:
-        """Choose what is asked of Deepgram; each name but the last five is one of its query parameters.
+        """Choose what is asked of Deepgram; each name but the last four is one of its query parameters.
 
         ``language_hints`` are for models of several languages. ``eager_eot_threshold`` (0.3 to 0.9, not above
         ``eot_threshold``; None: no eager votes) and ``eot_threshold`` (0.5 to 1.0) are confidences that the
@@ -168,7 +167,6 @@ class DeepgramFluxTranscriber(DeepgramAccount):
             "/v2/listen",
             query,
             FluxListener,
-            gather_ms=gather_ms,
             answer_within_ms=answer_within_ms,
             patience_ms=patience_ms,
             keep_alive_ms=keep_alive_ms,

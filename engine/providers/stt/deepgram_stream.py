@@ -1,4 +1,4 @@
-"""One websocket to Deepgram: the caller's audio goes out in gathered messages, what is heard comes back.
+"""One websocket to Deepgram: the caller's audio goes out, what is heard comes back.
 
 What the messages mean is a `Listener`'s business: `deepgram` for the nova models, `deepgram_flux` for Flux.
 The socket is aiohttp's. Deepgram's own SDK cannot leave compression off, shows neither the reason nor the
@@ -16,7 +16,6 @@ from typing import Any, Protocol
 import aiohttp
 import orjson
 
-from engine.audio.level import DIGITAL_SILENCE, level_dbfs
 from engine.audio.mulaw import BYTES_PER_MS
 from engine.core.events import InterimWords, Survived
 from engine.providers.contracts import MOST_SURVIVED, ProviderError, TranscriberEvent
@@ -24,10 +23,6 @@ from engine.providers.event_queue import EventQueue
 from engine.providers.stt.deepgram_errors import ended
 
 CLOSE_STREAM = '{"type":"CloseStream"}'
-_AT_ONCE = 20 * BYTES_PER_MS
-"""Bytes of audio that are worth a message when it matters."""
-RESTING_MS = 250
-"""ms of a long silence that make a message: nothing in it is worth haste."""
 _PING = b""
 """Stands in the outbox for a ping."""
 _PONG_WITHIN = 0.3
@@ -57,54 +52,10 @@ class Listener(Protocol):
         """What to send when there was no audio for a while after ``fed``."""
 
 
-class Hush:
-    """Notices the first moments of silence after sound, and when silence has lasted, by level alone.
-
-    For the first, silence is what lies far below the recent peak, which falls: steady noise soon is no
-    silence any more. For the second it is what is too soft for anyone to speak.
-    """
-
-    LASTS = 400
-    """ms of silence that are told of; where the words end is decided within them."""
-    DEPTH = 15.0
-    """dB below the peak."""
-    FALL = 10.0
-    """dB by which the peak falls in a second."""
-
-    SOFT = -50.0
-    """dBFS below which nobody speaks."""
-    RESTS = 1_200
-    """ms so soft that make a long silence; the gap that ends an utterance lies before."""
-
-    def __init__(self) -> None:
-        self._soft = 0.0
-        self._peak = DIGITAL_SILENCE
-        self._left = 0.0
-
-    def feed(self, payload: bytes) -> bool:
-        """Take the next piece (µ-law); whether it is such a moment."""
-        ms = len(payload) / BYTES_PER_MS
-        level = level_dbfs(payload)
-        self._soft = self._soft + ms if level < self.SOFT else 0.0
-        self._peak = max(level, self._peak - self.FALL * ms / 1000)
-        if level > self._peak - self.DEPTH:
-            self._left = self.LASTS
-            return False
-        self._left -= ms
-        return self._left >= 0
-
-    @property
-    def rests(self) -> bool:
-        """Whether the silence has lasted for long."""
-        return self._soft > self.RESTS
-
-
 class DeepgramStream:
     """One caller's audio in, words out: a `TranscriberStream`.
 
-    Audio is gathered for ``gather_ms`` a message, in a long silence for `RESTING_MS`; a flush sends what
-    there is at once, and so do the first moments of silence after speech, from which Deepgram tells the end
-    of what was said, and the first sound after a long silence.
+    What is fed makes a message of its own.
 
     Where a flush is to be answered, and no message of any kind comes for ``answer_within_ms`` (and a quarter
     of the audio that was fed faster than it is spoken) while audio keeps coming, the stream has failed; but
@@ -118,7 +69,6 @@ class DeepgramStream:
         listener: Listener,
         on_close: Callable[[DeepgramStream], None],
         *,
-        gather_ms: int,
         answer_within_ms: int,
         patience_ms: int,
         keep_alive_ms: int,
@@ -128,16 +78,12 @@ class DeepgramStream:
         self._socket = socket
         self._listener = listener
         self._on_close = on_close
-        self._gather = gather_ms * BYTES_PER_MS
-        self._gather_resting = max(gather_ms, RESTING_MS) * BYTES_PER_MS
         self._answer_within = answer_within_ms / 1000
         self._patience = patience_ms / 1000
         self._spoken = self._pinged = False
         self._keep_alive = keep_alive_ms / 1000
         self._put_at = 0.0
         self._fed = 0
-        self._gathered = bytearray()
-        self._hush = Hush()
         self._outbox: deque[str | bytes] = deque()
         self._waiting = 0
         self._answer_by: float | None = None
@@ -153,26 +99,19 @@ class DeepgramStream:
 
     def feed(self, payload: bytes) -> None:
         """Take caller audio (µ-law, 8 kHz)."""
-        if self._events.over:
+        if self._events.over or not payload:
             return
         self._fed += len(payload)
-        self._gathered += payload
-        rested = self._hush.rests
-        hurry = self._hush.feed(payload) or (rested and not self._hush.rests)
-        usual = self._gather_resting if self._hush.rests else self._gather
-        enough = _AT_ONCE if hurry else usual
-        if len(self._gathered) >= enough:
-            self._send_gathered()
+        self._put(payload)
         if self._waiting > _MOST_WAITING:
             self._end(ProviderError("Deepgram takes no more audio"))
         elif self._answer_by is not None and self._now() > self._answer_by:
             self._overdue()
 
     def flush(self) -> None:
-        """Ask for a `FinalWords` for all that was fed; nothing that was fed waits any longer."""
+        """Ask for a `FinalWords` for all that was fed."""
         if self._events.over:
             return
-        self._send_gathered()
         message, known = self._listener.flush(self._fed // BYTES_PER_MS)
         if message:
             self._put(message)
@@ -201,11 +140,6 @@ class DeepgramStream:
 
     # --- out ------------------------------------------------------------------------------------------
 
-    def _send_gathered(self) -> None:
-        if self._gathered:
-            self._put(bytes(self._gathered))
-            self._gathered.clear()
-
     def _put(self, message: str | bytes) -> None:
         self._outbox.append(message)
         self._waiting += len(message)
@@ -216,7 +150,6 @@ class DeepgramStream:
         """After a while without anything to send, keep the connection alive."""
         quiet = self._now() - self._put_at
         if quiet >= self._keep_alive:
-            self._send_gathered()
             self._put(self._listener.keep_alive(self._fed // BYTES_PER_MS))
             quiet = 0.0
         self._alarm = self._loop.call_later(self._keep_alive - quiet, self._keep_open)

@@ -33,8 +33,6 @@ REJECT_BELOW = -4.4
 Of the recorded orders one in thirty lies below, of other telephone speech four in five."""
 
 _BYTES_PER_MS = 8
-_GATHER = 60 * _BYTES_PER_MS
-"""Audio is sent to the worker in pieces of this many bytes: a third of the writes, 60 ms later at most."""
 _CLOSE_WITHIN = 2.0
 """Seconds the worker has to end by itself; it may be in the middle of an utterance."""
 
@@ -47,20 +45,25 @@ class PocketsphinxStream:
         """Ms of audio that were dropped because the worker lagged too far behind."""
         self._transcriber = transcriber
         self._number = number
-        self._gathered = bytearray()
         self._skipped = 0
         self._events: EventQueue[TranscriberEvent] = EventQueue()
         self._events.put(TranscriberReady())
 
     def feed(self, payload: bytes) -> None:
-        """Take caller audio (µ-law, 8 kHz)."""
-        self._gathered += payload
-        if len(self._gathered) >= _GATHER:
-            self._send_gathered()
+        """Take caller audio (µ-law, 8 kHz); where the pipe to the worker is too full it is left out."""
+        if self._events.over or not payload:
+            return
+        if self._transcriber._is_backed_up():
+            self._skipped += len(payload) // _BYTES_PER_MS
+            self._dropped(len(payload) // _BYTES_PER_MS)
+            return
+        if self._skipped:
+            self._send(frames.SKIP, json.dumps(self._skipped).encode())
+            self._skipped = 0
+        self._send(frames.AUDIO, payload)
 
     def flush(self) -> None:
         """Ask for a `FinalWords` for all that was fed; it comes also where there were no words."""
-        self._send_gathered()
         self._send(frames.FLUSH)
 
     async def close(self) -> None:
@@ -73,21 +76,6 @@ class PocketsphinxStream:
     def __aiter__(self) -> AsyncIterator[TranscriberEvent]:
         """The words, as they come. Raises `ProviderError` where the worker died."""
         return self._events
-
-    def _send_gathered(self) -> None:
-        """Send what was gathered; where the pipe to the worker is too full, leave it out and say so."""
-        payload = bytes(self._gathered)
-        self._gathered.clear()
-        if self._events.over or not payload:
-            return
-        if self._transcriber._is_backed_up():
-            self._skipped += len(payload) // _BYTES_PER_MS
-            self._dropped(len(payload) // _BYTES_PER_MS)
-            return
-        if self._skipped:
-            self._send(frames.SKIP, json.dumps(self._skipped).encode())
-            self._skipped = 0
-        self._send(frames.AUDIO, payload)
 
     def _send(self, kind: int, body: bytes = b"") -> None:
         if not self._events.over:

@@ -37,7 +37,6 @@ class Ear:
             self.bill.append,
             clock=lambda: self.now,
             host="the vendor",
-            gather_ms=80,
             answer_within_ms=int(WITHIN * 1000),
         )
 
