@@ -17,6 +17,7 @@ from engine.core.conversation import Message
 from engine.core.events import Usage
 from engine.providers.contracts import Finished, ModelEvent, TextDelta, ToolCallDelta, ToolSpec
 from engine.providers.llm.openai_events import MALFORMED, SURVIVED, JsonEvents
+from engine.providers.llm.openai_model import OpenAIModel
 from engine.providers.llm.openai_options import Options, token_limit
 from engine.providers.openai_http import BASE_URL, OpenAIClient, UnsupportedParameter
 
@@ -24,7 +25,7 @@ _REASONS = {"length": "length", "content_filter": "length"}
 """Finish reasons of a reply that was cut short; what stands unfinished in it is not for the caller."""
 
 
-class OpenAIChatModel:
+class OpenAIChatModel(OpenAIModel):
     """One model, its options and its connections; see `engine.providers.contracts.LanguageModel`."""
 
     def __init__(
@@ -44,16 +45,11 @@ class OpenAIChatModel:
         that the model takes. ``extra`` are more fields of the request, such as ``top_p`` or what a compatible
         server has of its own. Raises `EngineError` that names the option.
         """
-        self._options = Options(model, temperature, max_tokens, reasoning_effort, limit=token_limit(model))
-        self._client = OpenAIClient(api_key, base_url)
-        self._fixed: dict[str, Any] = {
-            "model": model,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-        }
+        options = Options(model, temperature, max_tokens, reasoning_effort, limit=token_limit(model))
+        fixed: dict[str, Any] = {"model": model, "stream": True, "stream_options": {"include_usage": True}}
         if reasoning_effort is not None:
-            self._fixed["reasoning_effort"] = reasoning_effort
-        self._extra = dict(extra or {})
+            fixed["reasoning_effort"] = reasoning_effort
+        super().__init__(OpenAIClient(api_key, base_url), options, fixed, extra)
 
     async def generate(
         self, messages: Sequence[Message], tools: Sequence[ToolSpec]
@@ -95,18 +91,6 @@ class OpenAIChatModel:
             return list(reply.take(event))
         except (AttributeError, IndexError, KeyError, TypeError, ValueError):
             raise self._client.broken("sent an event that is not one of a chat completion") from None
-
-    async def models(self) -> tuple[str, ...]:
-        """The names of the models that the server offers. Raises `ProviderError`."""
-        return await self._client.models()
-
-    async def warm(self) -> None:
-        """See `engine.providers.contracts.Warms`."""
-        await self._client.warm()
-
-    async def close(self) -> None:
-        """Close the connections; replies that still stream break off."""
-        await self._client.close()
 
 
 def chat_message(message: Message) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from engine.core.conversation import Message
 from engine.core.events import Usage
 from engine.providers.contracts import Finished, ModelEvent, TextDelta, ToolCallDelta, ToolSpec
 from engine.providers.llm.openai_events import MALFORMED, SURVIVED, JsonEvents
+from engine.providers.llm.openai_model import OpenAIModel
 from engine.providers.llm.openai_options import Options
 from engine.providers.openai_http import BASE_URL, OpenAIClient, UnsupportedParameter
 
@@ -23,7 +24,7 @@ _TEXT = frozenset({"response.output_text.delta", "response.refusal.delta"})
 _END = frozenset({"response.completed", "response.incomplete"})
 
 
-class OpenAIResponsesModel:
+class OpenAIResponsesModel(OpenAIModel):
     """One model, its options and its connections; see `engine.providers.contracts.LanguageModel`."""
 
     def __init__(
@@ -43,7 +44,7 @@ class OpenAIResponsesModel:
         `FEWEST_TOKENS`. ``extra`` are more fields of the request, such as ``text`` or ``top_p``. Raises
         `EngineError` that names the option.
         """
-        self._options = Options(
+        options = Options(
             model,
             temperature,
             max_tokens,
@@ -51,11 +52,10 @@ class OpenAIResponsesModel:
             limit="max_output_tokens",
             fewest_tokens=FEWEST_TOKENS,
         )
-        self._client = OpenAIClient(api_key, base_url)
-        self._fixed: dict[str, Any] = {"model": model, "stream": True, "store": False}
+        fixed: dict[str, Any] = {"model": model, "stream": True, "store": False}
         if reasoning_effort is not None:
-            self._fixed["reasoning"] = {"effort": reasoning_effort}
-        self._extra = dict(extra or {})
+            fixed["reasoning"] = {"effort": reasoning_effort}
+        super().__init__(OpenAIClient(api_key, base_url), options, fixed, extra)
 
     async def generate(
         self, messages: Sequence[Message], tools: Sequence[ToolSpec]
@@ -97,18 +97,6 @@ class OpenAIResponsesModel:
             return list(reply.take(event))
         except (AttributeError, KeyError, TypeError, ValueError):
             raise self._client.broken("sent an event that is not one of a response") from None
-
-    async def models(self) -> tuple[str, ...]:
-        """The names of the models that the server offers. Raises `ProviderError`."""
-        return await self._client.models()
-
-    async def warm(self) -> None:
-        """See `engine.providers.contracts.Warms`."""
-        await self._client.warm()
-
-    async def close(self) -> None:
-        """Close the connections; replies that still stream break off."""
-        await self._client.close()
 
 
 def response_items(message: Message) -> Iterator[dict[str, Any]]:
