@@ -29,7 +29,7 @@ HELD = {
     ("openai-responses", "malformed", "mid-utterance", "alone"),
     ("elevenlabs", "stall", "first turn", "another"),
     ("elevenlabs", "half frame", "mid-utterance", "another"),
-    ("elevenlabs", "401", "connect", "alone"),
+    ("elevenlabs", "429", "connect", "alone"),
     ("elevenlabs", "401", "first turn", "handed over"),
     ("playht", "drop", "mid-utterance", "another"),
     ("openai-realtime", "refuse", "connect", "alone"),
