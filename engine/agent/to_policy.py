@@ -16,7 +16,8 @@ INTERNAL = frozenset(
     {
         # How audio and text are cut up on their way: the engine's craft, measured once for all agents.
         "playout.lead", "playout.first_chunk", "playout.chunk", "playout.mark_every", "playout.voice_ahead",
-        "playout.heard_grace", "playout.word_tolerance", "replies.first_piece", "replies.longest_piece",
+        "playout.piece_ahead", "playout.heard_grace", "playout.word_tolerance", "replies.first_piece",
+        "replies.longest_piece",
         # The carrier's own failures: no agent is better off with another number.
         "limits.write_stall", "limits.carrier", "limits.wire_faults",
         # The worker counts the providers that it has.

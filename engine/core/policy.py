@@ -290,13 +290,17 @@ class Playout:
     """How agent audio is handed to the carrier."""
 
     lead: int = 1_000
-    """Audio kept at the carrier: a stall of the event loop up to this long is inaudible."""
+    """Audio kept at the carrier: a stall of the event loop up to this less a message is inaudible."""
     first_chunk: int = 40
     chunk: int = 200
     """Message size after the first: a tenth of the messages of 20 ms framing."""
     mark_every: int = 200
     voice_ahead: int = 12_000
     """Unheard audio held in memory before the voice is asked for more: 96 kB."""
+    piece_ahead: int = 1_500
+    """Audio in hand, and expected of the piece that comes, below which the next piece is asked for already.
+
+    More than a voice takes to begin; what is asked for so early is paid for even if the caller interrupts."""
     heard_grace: int = 2_000
     """How long after its estimated end the carrier's last acknowledgement may come."""
     word_tolerance: int = 40

@@ -152,14 +152,14 @@ class Reply:
 
     @property
     def voicing(self) -> int | None:
-        """The piece the voice is working on."""
+        """The first of the pieces that the voice is working on."""
         unfinished = (i for i, piece in enumerate(self.pieces) if piece.asked and not piece.done)
         return next((i for i in unfinished if not self.pieces[i].attempt), None)
 
     @property
-    def sounding(self) -> bool:
-        """Audio of a piece is still to come, from the voice or from the model."""
-        return any(piece.asked and not piece.done for piece in self.pieces)
+    def coming(self) -> list[Piece]:
+        """The pieces of which audio is still to come, from the voice or from the model."""
+        return [piece for piece in self.pieces if piece.asked and not piece.done]
 
     @property
     def voiced(self) -> bool:
@@ -169,9 +169,12 @@ class Reply:
     def split(self, index: int, pace: float) -> None:
         """The voice broke off in a piece: its whole words stay, the rest becomes a piece of its own.
 
+        What the voice was asked for behind it has to be asked for again.
         ``pace`` is the voice's speaking time of a character, ms, where it does not tell where its words lie.
         Audio of a word that is not whole no longer belongs to the piece; see `Piece.samples`.
         """
+        for behind in self.pieces[index + 1 :]:
+            behind.asked = behind.asked and (behind.done or bool(behind.attempt))
         piece = self.pieces[index]
         texts, words = piece.text.split(), self._words(piece, pace)
         ends = [word.start for word in words[1:]]

@@ -1,4 +1,4 @@
-"""The voice's side of the agent: a piece of the live reply after the other is asked for, and heard.
+"""The voice's side of the agent: the pieces of the live reply are asked for in their time, and heard.
 
 A voice that breaks off is asked again for what is missing, or another one is; when its tries are used up the
 reply has failed.
@@ -37,14 +37,12 @@ class Speaking:
         """Speaking time of a character, ms, in the last piece that was long enough to tell."""
 
     def ask(self, step: Step, reply: Reply) -> None:
-        """Ask for the next pieces, one at a time and not too far ahead; of a draft only for the first."""
-        while (index := reply.next_piece()) is not None and AGAIN not in step.deadlines:
-            ahead = self._agent.playout.unheard >= step.policy.playout.voice_ahead
-            if ahead or reply.sounding or (not reply.chosen and index > 0):
-                return
+        """Ask for the pieces whose time has come."""
+        while (index := reply.next_piece()) is not None and self._may_ask(step, reply, index):
             piece = reply.pieces[index]
+            if not reply.coming:
+                self._agent.progress_at = step.now
             piece.asked = True
-            self._agent.progress_at = step.now
             if piece.tones:
                 piece.start = self._agent.playout.given
                 payload = dtmf(piece.tones)
@@ -52,10 +50,29 @@ class Speaking:
                 piece.done = True
                 self._agent.playout.give(payload)
                 continue
-            if reply.voicing == 0:
+            if index == 0:
                 self._vendor = self._vendors.pick(step.now)
             step.emit(Speak(reply.id, index, reply.voice_tries, piece.text, self._vendor, piece.keep))
             self._agent.stage(step, "voice_asked")
+
+    def _may_ask(self, step: Step, reply: Reply, index: int) -> bool:
+        """Whether it is time for the next piece: as a rule when the one before it is there.
+
+        A voice takes a while to begin. So the next piece is asked for while the one before it still comes
+        where that one is short, or comes hardly faster than it is heard. Of a draft only the first one is.
+        """
+        limits = step.policy.playout
+        if AGAIN in step.deadlines or (not reply.chosen and index > 0):
+            return False
+        in_hand = self._agent.playout.unheard
+        if not (coming := reply.coming):
+            return in_hand < limits.voice_ahead
+        before = coming[0]
+        alone = len(coming) == 1 and not before.attempt and not reply.pieces[index].tones
+        if not alone or step.policy.replies.speech_to_speech:
+            return False
+        expected = max(0.0, len(before.text) * self.pace - before.samples / BYTES_PER_MS)
+        return in_hand + expected < limits.piece_ahead
 
     def cut(self, step: Step, reply: Reply) -> None:
         """The reply is cut: nothing more of it is to be spoken."""
@@ -147,9 +164,8 @@ class Speaking:
         self._agent.advance(step)
 
     def _piece(self, event: VoiceAudio | VoiceWords | VoiceDone | VoiceFailed) -> Piece | None:
-        """The piece that a voice's event speaks of, if it is still wanted."""
+        """The piece that a voice's event speaks of, if it is still wanted: they come in their order."""
         live = self._agent.live
-        if live is None or live.id != event.reply or not 0 <= event.piece < len(live.pieces):
+        if live is None or live.id != event.reply or live.voicing != event.piece:
             return None
-        piece = live.pieces[event.piece]
-        return piece if piece.asked and not piece.done else None
+        return live.pieces[event.piece]

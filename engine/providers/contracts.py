@@ -169,7 +169,10 @@ VoiceEvent = PieceEvent | Survived
 
 
 class VoiceStream(Protocol):
-    """One call's voice. Pieces are spoken in the order they were asked for."""
+    """One call's voice. Pieces are spoken in the order they were asked for, and fail in it, too.
+
+    The next one may be asked for while the one before it still comes.
+    """
 
     def say(self, reply: int, piece: int, text: str) -> None:
         """Ask for a piece. Its events carry its numbers; the last is `VoiceDone` or `VoiceFailed`."""

@@ -31,6 +31,8 @@ class _Piece:
     asked: Speak
     audio: bytearray = field(default_factory=bytearray)
     words: list[SpokenWord] = field(default_factory=list)
+    speech: Speech | None = None
+    """What it sounds like, where that was kept: it waits for those before it."""
     flawed: bool = False
     """Something went wrong with it: good enough for this call, and not for others."""
 
@@ -43,8 +45,9 @@ class _Piece:
 class Synthesis:
     """Has pieces of replies spoken and passes the audio on.
 
-    The stream is opened when asked for and again whenever a piece finds none. If it breaks, every piece that
-    is not done has failed. A reply that is tried again goes to a fresh stream, for the old one may hang.
+    The stream is opened when asked for and again whenever a piece finds none. If it breaks, the first piece
+    that is not done has failed, and with it all behind it. A reply that is tried again goes to a fresh
+    stream, for the old one may hang.
 
     Towards the stream a reply has a number of its own, and a new one after it was cancelled: so what comes
     late of a first attempt is never taken for the second. ``voices`` are the vendors in the agent's order of
@@ -87,14 +90,13 @@ class Synthesis:
         if asked.vendor != self._vendor:
             self._vendor = asked.vendor
             self._drop_stream()
-        fresh = asked.keep and not asked.vendor and not self._pieces
-        if fresh and (speech := self._cache.get(asked.text)) is not None:
-            self._speak_again(asked, speech)
-            return
+        speech = self._cache.get(asked.text) if asked.keep and not asked.vendor else None
         number = self._number_of.get(asked.reply) or next(self._numbers)
         self._number_of = {asked.reply: number}  # one reply speaks at a time
-        self._pieces[number, asked.piece] = _Piece(asked)
-        if self._stream is not None:
+        self._pieces[number, asked.piece] = _Piece(asked, speech=speech)
+        if speech is not None:
+            self._speak_again()
+        elif self._stream is not None:
             self._say(self._stream, number, asked)
         else:
             self.open()
@@ -116,11 +118,14 @@ class Synthesis:
         stream.say(number, asked.piece, asked.text)
         self._charge(VendorUsed("voice", asked.vendor, characters=len(asked.text)))
 
-    def _speak_again(self, asked: Speak, speech: Speech) -> None:
-        self._tell(VoiceAudio(asked.reply, asked.piece, speech.audio))
-        if speech.words:
-            self._tell(VoiceWords(asked.reply, asked.piece, speech.words))
-        self._tell(VoiceDone(asked.reply, asked.piece))
+    def _speak_again(self) -> None:
+        """Give what was kept of the pieces whose turn it is."""
+        while (key := next(iter(self._pieces), None)) and (speech := self._pieces[key].speech) is not None:
+            asked = self._pieces.pop(key).asked
+            self._tell(VoiceAudio(asked.reply, asked.piece, speech.audio))
+            if speech.words:
+                self._tell(VoiceWords(asked.reply, asked.piece, speech.words))
+            self._tell(VoiceDone(asked.reply, asked.piece))
 
     def _drop_stream(self) -> None:
         self._stream = None
@@ -129,13 +134,16 @@ class Synthesis:
             self._speaking = None
 
     def _fail(self, failure: ProviderError) -> None:
-        """Every piece that is not done has failed. Where there is none, the next one opens a new stream."""
-        failed = [piece.asked for piece in self._pieces.values()]
+        """The first piece that is not done has failed, and with it those behind it.
+
+        Where there is none, the next one opens a new stream.
+        """
+        failed = next(iter(self._pieces.values()), None)
         self._pieces.clear()
-        if not failed:
+        if failed is None:
             self._tell(Survived("voice", failure.reason))
-        for asked in failed:
-            self._tell(VoiceFailed(asked.reply, asked.piece, *failure.told))
+        else:
+            self._tell(VoiceFailed(failed.asked.reply, failed.asked.piece, *failure.told))
 
     async def _listen(self) -> None:
         """Open a stream, pass on what it speaks, and close it. Cancelled, it passes nothing on any more."""
@@ -145,7 +153,8 @@ class Synthesis:
                 stream = await self._voices[self._vendor].open()
                 self._stream = stream
                 for (number, _), piece in self._pieces.items():
-                    self._say(stream, number, piece.asked)
+                    if piece.speech is None:
+                        self._say(stream, number, piece.asked)
                 async for event in stream:
                     self._hear(event)
                 error = ProviderError("the voice ended its stream")
@@ -177,3 +186,4 @@ class Synthesis:
             if piece.kept and isinstance(event, VoiceDone):
                 self._cache.put(piece.asked.text, Speech(bytes(piece.audio), tuple(piece.words)))
         self._tell(replace(event, reply=piece.asked.reply))
+        self._speak_again()

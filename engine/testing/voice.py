@@ -22,6 +22,7 @@ class _Piece:
     audio: bytes
     words: list[SpokenWord]
     fault: Fault | None
+    asked_at: int
     given: int = 0
 
 
@@ -84,7 +85,7 @@ class ScriptedVoice:
         audio, taped = self.record(request.reply, request.piece, request.text.split())
         first = taped[0].start if taped else 0
         words = [SpokenWord(word.text, word.start - first) for word in taped]
-        self._waiting.append(_Piece(request, audio, words, fault))
+        self._waiting.append(_Piece(request, audio, words, fault, self._world.clock.now))
         if self._speaking is None:
             self._speak_next()
 
@@ -104,7 +105,8 @@ class ScriptedVoice:
     def _speak_next(self) -> None:
         self._speaking = self._waiting.pop(0) if self._waiting else None
         if self._speaking is not None:
-            self._world.after(self._first_audio_ms, self._give, self._speaking)
+            due = self._speaking.asked_at + self._first_audio_ms
+            self._world.after(max(0, due - self._world.clock.now), self._give, self._speaking)
 
     def _give(self, piece: _Piece) -> None:
         """Give the next chunk, and have the one after it given in its time."""

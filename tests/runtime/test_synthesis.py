@@ -134,6 +134,17 @@ async def test_a_broken_stream_fails_what_is_not_done_and_is_opened_anew(bench: 
     assert [text for _, _, text in (await bench.stream()).said] == ["c"]
 
 
+async def test_of_several_pieces_on_a_broken_stream_the_first_has_failed_for_all(bench: Bench) -> None:
+    bench.synthesis.speak(Speak(7, 0, 0, "a"))
+    bench.synthesis.speak(Speak(7, 1, 0, "b"))
+    (await bench.stream()).events.put_nowait(ProviderError("gone"))
+    bench.vendor.opened = asyncio.Queue()
+    assert await bench.heard(1) == [VoiceFailed(7, 0, "gone", True)]
+    bench.synthesis.speak(Speak(7, 0, 1, "a"))
+    stream = await bench.stream()
+    assert [text for _, _, text in stream.said] == ["a"] and bench.told.empty()
+
+
 async def test_a_refusal_fails_the_piece_that_wanted_it() -> None:
     bench = Bench(refusals=1)
     bench.synthesis.speak(Speak(7, 0, 0, "a"))
@@ -169,8 +180,23 @@ async def test_kept_speech_does_not_overtake_what_is_still_being_spoken(bench: B
     bench.synthesis.speak(Speak(1, 0, 0, "hello"))
     bench.synthesis.speak(Speak(1, 1, 0, "bye", keep=True))
     stream = await bench.stream()
-    assert [text for _, _, text in stream.said] == ["hello", "bye"]
     assert bench.told.empty()
+    stream.speak(0, b"H")
+    assert [event for event in await bench.heard(5) if isinstance(event, VoiceAudio)] == [
+        VoiceAudio(1, 0, b"H"), VoiceAudio(1, 1, b"B"),
+    ]  # fmt: skip
+    assert [text for _, _, text in stream.said] == ["hello"]
+
+
+async def test_kept_speech_is_cancelled_with_what_it_waits_for(bench: Bench) -> None:
+    bench.cache.put("bye", Speech(b"B"))
+    bench.synthesis.speak(Speak(1, 0, 0, "hello"))
+    bench.synthesis.speak(Speak(1, 1, 0, "bye", keep=True))
+    stream = await bench.stream()
+    bench.synthesis.cancel(1)
+    bench.synthesis.speak(Speak(2, 0, 0, "again"))
+    stream.speak(1, b"A")
+    assert await bench.heard(1) == [VoiceAudio(2, 0, b"A")]
 
 
 async def test_speech_that_was_cut_is_not_kept(bench: Bench) -> None:

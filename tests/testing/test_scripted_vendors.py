@@ -226,7 +226,12 @@ def test_a_piece_comes_faster_than_it_plays_with_its_words() -> None:
 def test_pieces_are_spoken_one_after_the_other() -> None:
     call = play([SAY, Speak(1, 1, 0, "Three.")])
     assert [event.piece for _, event in call.got(VoiceAudio)] == [0] * 6 + [1] * 5
-    assert call.got(VoiceAudio)[6][0] == call.got(VoiceDone)[0][0] + 80
+    assert call.got(VoiceAudio)[6][0] == call.got(VoiceDone)[0][0]
+
+
+def test_a_piece_takes_its_time_from_when_it_was_asked_for() -> None:
+    call = play([SAY], [Speak(1, 1, 0, "Three.")], key_at=150, voice=ScriptedVoice(first_audio_ms=80))
+    assert next(now for now, event in call.got(VoiceAudio) if event.piece == 1) == 150 + 80
 
 
 def test_a_cancelled_voice_turns_to_the_next_reply_unless_it_is_late() -> None:
