@@ -16,6 +16,8 @@ from math import ceil
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
+from engine.about import how_it_runs
+
 RESULTS = Path(__file__).with_name("results")
 Cell = str | int | float | None
 
@@ -108,6 +110,7 @@ def machine() -> dict[str, str]:
         "cores": str(os.cpu_count()),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
+        "engine": how_it_runs(),
         "load": f"{load[0]:.2f} (last minute)",
         "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     }

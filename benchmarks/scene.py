@@ -76,7 +76,7 @@ def play(
     with TemporaryDirectory(prefix="benchmark-") as folder:
         lines, noted = Path(folder, "lines.json"), Path(folder, "notes.jsonl")
         write(lines, script)
-        base = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
+        base = {**os.environ, **(environment or {})}
         heard = Heard([])
         vendors = [sys.executable, "-m", "benchmarks.vendors", "--lines", str(lines)]
         vendors += ["--profile", profile or ""]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from math import log10
+from typing import ClassVar
 
 from engine.audio._pcm import FULL_SCALE, WIDTH, audioop
 
@@ -45,7 +46,7 @@ class NoiseFloor:
     has none, and a floor that never rose under a wrong verdict would keep that verdict for ever.
     """
 
-    LOWEST = -70.0
+    LOWEST: ClassVar[float] = -70.0
     """dBFS. The noise of a quiet digital line; a muted line's zeros must not make its first hiss a voice."""
 
     def __init__(self, start: float = -55.0, *, rise: float = 6.0, rise_in_speech: float = 3.0) -> None:

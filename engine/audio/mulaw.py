@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from engine.audio._pcm import SAMPLE_RATE, WIDTH, audioop
 
-BYTES_PER_MS = SAMPLE_RATE // 1000
+BYTES_PER_MS: int = SAMPLE_RATE // 1000
 """A µ-law sample is one byte."""
 
 SILENCE = 0xFF

@@ -33,7 +33,7 @@ class Speaking:
         self._agent = agent
         self._vendors = Vendors(vendors)
         self._vendor = 0
-        self.pace: float = USUAL_PACE
+        self.pace = float(USUAL_PACE)
         """Speaking time of a character, ms, in the last piece that was long enough to tell."""
 
     def ask(self, step: Step, reply: Reply) -> None:
