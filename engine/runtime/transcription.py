@@ -7,7 +7,6 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from math import inf
 
 from engine.audio.mulaw import BYTES_PER_MS
 from engine.core.events import Event, FinalWords, TranscriberFailed, TranscriberReady, VendorUsed
@@ -35,12 +34,13 @@ class _MediaTimes:
         self._fed = 0
         self._offsets: list[int] = []
         self._at: list[int] = []
-        self._lead: float = -inf
-        """By how many bytes media time is ahead of what was fed since the last gap."""
+        self._lead: int | None = None
+        """By how many bytes media time is ahead of what was fed since the last gap; None: nothing was."""
 
     def fed(self, payload: bytes, at: int) -> None:
         lead = at * BYTES_PER_MS - self._fed
-        if not -BYTES_PER_MS < lead - self._lead <= 0:  # ``at`` leaves out what is less than a millisecond
+        # ``at`` leaves out what is less than a millisecond
+        if self._lead is None or not -BYTES_PER_MS < lead - self._lead <= 0:
             self._offsets.append(self._fed)
             self._at.append(at)
             self._lead = lead
