@@ -44,6 +44,8 @@ from engine.testing.transcriber import ScriptedTranscriber
 
 ANSWER_WITHIN = 5_000
 BACK_WITHIN = 200
+GREETED = 1_000
+"""ms of silence after which the greeting is over for the caller: a moment of silence inside it is shorter."""
 POLICY, SILENCE = "endpoint_delay", "silence alone,"
 DEFAULT = f"default ({TURNS.endpoint_delay})"
 DIAL = (300, 400, 500, 600, 700, 800, 900, 1000, 1200)
@@ -100,7 +102,7 @@ def settings(few: bool) -> list[Setting]:
 def listen(recording: Recording, setting: Setting) -> Outcome:
     """Let one recorded person speak to an agent that has just greeted them."""
     caller = RecordedCaller(vad=setting.vad, votes=setting.votes, background=room(recording))
-    caller.plays(recording, when=agent_silent(300))
+    caller.plays(recording, when=agent_silent(GREETED))
     world = World(
         Policy(opening=Opening(message="Hello, you have reached the front desk."), turns=setting.turns),
         caller=caller,

@@ -25,7 +25,6 @@ _FULL_SCALE_DB = 20 * log10(FULL_SCALE)
 _HOLD_MS = 96
 _SUSTAIN_MS = 60
 _ECHO_WINDOW_MS = 400
-_MOST_ECHO_ENTRIES = 4096
 
 
 def level_dbfs(payload: bytes) -> float:
@@ -121,11 +120,20 @@ class EchoFloor:
         """``gain`` in dB, the echo's level over that of the agent's audio; ``window`` in ms."""
         self._gain = gain
         self._window = window
-        self._played: deque[tuple[int, float]] = deque(maxlen=_MOST_ECHO_ENTRIES)
+        self._played: deque[tuple[int, float]] = deque()
 
     def played(self, at_ms: int, level: float) -> None:
-        """Agent audio of ``level`` dBFS starts at ``at_ms``, which may lie ahead; in order of time."""
+        """A frame of the agent of ``level`` dBFS starts at ``at_ms``, which may lie ahead; in order of time.
+
+        Frame by frame: the loudest of a message is louder than the message as a whole, and so is its echo.
+        """
         self._played.append((at_ms, level))
+
+    def forget(self, now_ms: int) -> None:
+        """Drop what can have no echo any more at ``now_ms``. Time may not go back."""
+        played = self._played
+        while played and played[0][0] <= now_ms - self._window:
+            played.popleft()
 
     def cleared(self, at_ms: int) -> None:
         """What would have started playing at ``at_ms`` or later never will."""
@@ -134,11 +142,9 @@ class EchoFloor:
 
     def floor(self, now_ms: int) -> float:
         """The floor at ``now_ms``, in dBFS; -96 when nothing plays. Time may not go back."""
-        played = self._played
-        while played and played[0][0] <= now_ms - self._window:
-            played.popleft()
+        self.forget(now_ms)
         loudest = DIGITAL_SILENCE
-        for at, level in played:
+        for at, level in self._played:
             if at > now_ms:
                 break
             if level > loudest:

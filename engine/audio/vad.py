@@ -14,6 +14,10 @@ from engine.audio import mulaw
 from engine.audio._pcm import SAMPLE_RATE
 from engine.audio.level import NoiseFloor, level_dbfs, pcm_level_dbfs
 
+UNSURE = 0.45
+"""The probability that a spectrum denies and the level does not: a noise, or the soft start of a word."""
+_UNSURE_OVER = 10.0
+"""dB over the line's background from which the level does not."""
 _FRAME_MS = 20
 _FRAME = _FRAME_MS * mulaw.BYTES_PER_MS
 
@@ -51,7 +55,8 @@ class WebRtcGate:
     """WebRTC's voice detector (Gaussian mixtures over six bands) behind a level gate.
 
     What is no louder than the line's background by ``over_db`` is no voice, whatever its spectrum. The
-    detector sees those frames all the same: it learns the background from them.
+    detector sees those frames all the same: it learns the background from them. What is 10 dB louder still
+    and sounds like no voice is `UNSURE`.
     """
 
     def __init__(self, mode: int = 3, over_db: float = 0.0) -> None:
@@ -85,7 +90,7 @@ class WebRtcGate:
         over = level - self._floor.level - self._over_db
         voiced = self._is_speech(pcm, SAMPLE_RATE, _FRAME)
         self._floor.update(level, voiced and over >= 0)
-        self._voice = _grade(over) if voiced else 0.0
+        self._voice = _grade(over) if voiced else UNSURE if over >= _UNSURE_OVER else 0.0
         return level, self._voice
 
 

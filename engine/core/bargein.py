@@ -18,8 +18,13 @@ from engine.core.words import base_language, has_phrase, phrase_words, strip_phr
 
 HELD = "held"
 NO_WORDS, NO_SPEECH, BRIEF = "no words", "no speech", "brief sound"
-BRIEF_QUIET = 120
-"""ms of quiet after which a brief sound is over: stop consonants inside a word are shorter."""
+QUIET = 120
+"""ms of quiet after which a sound is over: stop consonants inside a word are shorter."""
+BRIEF_HUSH = 200
+"""ms without loud voice after which a brief sound is over and was all: after 120, the agent speaks into the
+gap of a word or between two short ones more than twice as often."""
+LISTENING_HUSH = 100
+"""The same where the transcriber understood a mere "mm-hm": its words are all there are."""
 NOISE_STEP = 6.0
 """dB by which a sound must exceed one that was judged noise to count again."""
 CONFIRMED_HOLDS = 3
@@ -89,7 +94,9 @@ class BargeIn:
     def touch(self, step: Step) -> None:
         """The caller sounds while the agent speaks: duck or hold it, if the sound is long and loud enough."""
         caller, turns = self._caller, step.policy.turns
-        if self.active or turns.on_sound is OnSound.IGNORE or caller.burst < turns.shortest_interruption:
+        if self.active or turns.on_sound is OnSound.IGNORE:
+            return
+        if caller.burst + caller.attack < turns.shortest_interruption:
             return
         faded = self._noise - (step.now - self._noise_at) / 1000 * NOISE_FALL
         if caller.burst_level <= faded + NOISE_STEP:
@@ -128,8 +135,7 @@ class BargeIn:
 
     def brief(self, step: Step) -> bool:
         """Whether the sound that touched the agent was, up to now, shorter than an interruption is."""
-        caller = self._caller
-        return caller.sound_at is not None and caller.sound_at - self._since < step.policy.turns.brief_sound
+        return self._caller.loud_at - self._since < step.policy.turns.brief_sound
 
     def let_go(self, step: Step) -> None:
         """Nothing was said; the agent goes on when a sound that was no speech has been over for a while."""

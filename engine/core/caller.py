@@ -20,6 +20,10 @@ BURST_GAP = 100
 """Unvoiced ms inside one burst: stops and fricatives that a detector misses."""
 MOST_CREDIT = 60
 """ms of voice that count as soon as they are confirmed: the second detector's verdict is that much later."""
+SOFT = 0.45
+"""Probability from which a frame that is no voice yet may be the soft start of one."""
+MOST_ATTACK = 40
+"""ms of a soft start that count as the sound's own once a voice follows: most words have one."""
 VOTE_AGE = 200
 """ms for which a second detector's word on the caller stays true."""
 
@@ -86,6 +90,10 @@ class Caller:
         self.burst_at = 0
         """Call time at which the current burst began."""
         self.burst_level = -96.0
+        self.attack = 0
+        """The soft start that the current burst had, ms."""
+        self.loud_at = 0
+        """Call time of the last voice that was as loud as the caller is."""
         self.silence = 0
         """Media time since the last voice that was speech, ms."""
         self.media_end = 0
@@ -95,6 +103,10 @@ class Caller:
         """Call time of the last voiced frame."""
         self.quiet = 0
         """Media time since the last voiced frame, ms."""
+        self._loud_end = 0
+        """The same in media time, ms."""
+        self._rise = 0
+        """What may become the soft start of a burst, ms."""
         self._unweighed = 0
         """ms since the peak was last told of a voice."""
         self._peak = CallerPeak()
@@ -106,6 +118,12 @@ class Caller:
         """ms since the last of it."""
         self._vote = 0.0
         self._vote_at: int | None = None
+
+    @property
+    def hush(self) -> int:
+        """Media time since the last voice that was as loud as the caller is, ms. A detector hears on for a
+        while after it, and so does the ear; to the caller the sound is over."""
+        return self.media_end - self._loud_end
 
     @property
     def speaking(self) -> bool:
@@ -130,9 +148,14 @@ class Caller:
         self.last_frame_at = step.now
         if frame.voice < turns.threshold or not self._is_caller(step, frame):
             self._unweighed += duration
-            self._hush += duration
-            if self._hush > BURST_GAP:
-                self._unconfirmed = 0
+            if frame.voice >= SOFT:
+                self._rise += duration
+            elif self._rise:
+                self._rise = 0
+            if self._unconfirmed:
+                self._hush += duration
+                if self._hush > BURST_GAP:
+                    self._unconfirmed = 0
             self._unvoiced(step, duration)
         elif turns.confirmed and not self._confirmed(step):
             self._keep(step, frame.level, duration)
@@ -165,6 +188,10 @@ class Caller:
         elif self.state is CallerState.TALKING:
             self.turn.opened_at = turn.speech_ended_at
         return turn
+
+    def end_burst(self) -> None:
+        """The sound is over, whatever a detector still hears of it: what follows is another one."""
+        self.burst = 0
 
     def leave(self, step: Step) -> None:
         """The line is over; speech that was going on is over with it."""
@@ -199,14 +226,18 @@ class Caller:
         self._hush = 0
 
     def _voiced(self, step: Step, level: float, duration: int) -> None:
+        if not self.burst or level >= self._peak.peak - step.policy.turns.background_margin:
+            self.loud_at = step.now
+            self._loud_end = self.media_end
         if self.burst == 0:
+            self.attack = min(self._rise, MOST_ATTACK)
             begun = step.now - duration
             if self._unconfirmed:
                 begun = min(begun, max(self._unconfirmed_at, begun - VOTE_AGE))
             self.burst = min(self._unconfirmed, MOST_CREDIT)
             self.burst_at = begun
             self.burst_level = level
-        self._unconfirmed = 0
+        self._unconfirmed = self._rise = 0
         self.burst += duration
         self.burst_level = max(self.burst_level, level)
         self.quiet = 0

@@ -11,7 +11,16 @@ from engine.core import endpointing
 from engine.core import words as lists
 from engine.core.agent import Agent, AgentState
 from engine.core.assumed import Assumed, without
-from engine.core.bargein import BRIEF, BRIEF_QUIET, NO_WORDS, BargeIn, Means, meaning
+from engine.core.bargein import (
+    BRIEF,
+    BRIEF_HUSH,
+    LISTENING_HUSH,
+    NO_WORDS,
+    QUIET,
+    BargeIn,
+    Means,
+    meaning,
+)
 from engine.core.caller import Caller, CallerTurn
 from engine.core.conversation import Conversation
 from engine.core.drafts import Drafts
@@ -463,13 +472,18 @@ class Floor:
 
         A caller who goes on with half a turn is no such sound, however brief.
         """
-        turn = self._caller.turn
-        if not self._bargein.active or self._early or self._caller.quiet < BRIEF_QUIET:
+        caller, turn = self._caller, self._caller.turn
+        if not self._bargein.active or self._early or caller.hush < LISTENING_HUSH:
             return
         if turn.text:
             if self._meaning(step, turn.text) is Means.LISTENING:
+                caller.end_burst()
                 self._bargein.resume(step, "listening")
-        elif (brief := self._bargein.brief(step)) or turn.flush_answered:
+            return
+        brief = self._bargein.brief(step)
+        over = caller.hush >= BRIEF_HUSH if brief else turn.flush_answered and caller.quiet >= QUIET
+        if over:
+            caller.end_burst()
             self._bargein.nothing_said(step)
             self._bargein.resume(step, BRIEF if brief else NO_WORDS)
 

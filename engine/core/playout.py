@@ -146,7 +146,10 @@ class Playout:
             self._marked = self._cursor
             self._echoed = None
         step.emit(SendAudio(payload))
-        self._echo.played(self._dry_at, level_dbfs(payload))
+        self._echo.forget(step.now)
+        for start in range(0, len(payload), FRAME):
+            at = self._dry_at + start // BYTES_PER_MS
+            self._echo.played(at, level_dbfs(payload[start : start + FRAME]))
         self._flight.append((self._cursor, payload, self._run))
         first_chunk = self._cursor == self._run.position
         self._dry_at += len(payload) // BYTES_PER_MS

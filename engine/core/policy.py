@@ -71,7 +71,8 @@ class Turns:
     """When the caller has started, is pausing, has finished; and what interrupts the agent."""
 
     threshold: float = 0.5
-    """Speech probability from which a frame is voice. 0.5 is the usual point of silero and webrtcvad."""
+    """Speech probability from which a frame is voice. 0.5 is the usual point of silero and webrtcvad. At 0.45
+    and below, what webrtc takes for no voice counts as well if it is 10 dB louder than the line."""
     confirmed: bool = False
     """A slower, better detector votes (`VoiceVote`), and without its yes a sound is not speech."""
     confirmed_from: float = 0.7
@@ -141,9 +142,10 @@ class Turns:
     """Falling silent at once is cheap because resuming is exact."""
     duck_db: float = 12.0
     shortest_interruption: int = 60
-    """Voice that makes the agent fall silent. Coughs are 200 ms and are taken back; speech must not wait."""
+    """Voice that makes the agent fall silent. Coughs are 200 ms and are taken back; speech must not wait.
+    Up to 40 ms of the soft start of a word count."""
     brief_sound: int = 220
-    """A sound shorter than this, without words so far, is taken back when it is over: people who interrupt
+    """A sound shorter than this, without words so far, is taken back 200 ms after it: people who interrupt
     say more, and if there were words after all they stop the agent when they come."""
     words_to_interrupt: int = 1
     """Words, not counting those that never interrupt, that turn a hold into a stop."""

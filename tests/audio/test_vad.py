@@ -5,9 +5,9 @@ import pytest
 from engine.audio import mulaw
 from engine.audio.level import level_dbfs
 from engine.audio.silero import WINDOW, SileroModel, SileroState
-from engine.audio.vad import LevelGate, VoiceActivity, WebRtcGate, open_vad
+from engine.audio.vad import UNSURE, LevelGate, VoiceActivity, WebRtcGate, open_vad
 from engine.providers.silero_model import find_model
-from tests.audio.sounds import Recording, frames, noisy
+from tests.audio.sounds import Recording, frames, noisy, sine
 
 Judge = Callable[[bytes], list[float]]
 MARGIN = 50
@@ -65,6 +65,13 @@ def test_silero_on_real_calls(recordings: list[Recording]) -> None:
 def test_steady_noise_is_soon_background(gate: Callable[[], VoiceActivity]) -> None:
     heard = verdicts(gate(), mulaw.encode(noisy(bytes(16000 * 10), dbfs=-35)))
     assert all(voice < 0.5 for voice in heard[400:])
+
+
+@pytest.mark.parametrize(("dbfs", "voice"), [(-53.5, 0.0), (-50.5, UNSURE)])
+def test_webrtc_is_unsure_of_a_tone_10_db_above_the_line(dbfs: float, voice: float) -> None:
+    gate = WebRtcGate()
+    verdicts(gate, mulaw.encode(noisy(bytes(16000 * 4), dbfs=-62)))
+    assert gate.feed(mulaw.encode(sine(1000, ms=20, dbfs=dbfs)))[1] == voice
 
 
 @pytest.mark.parametrize("name", ["level", "webrtc"])

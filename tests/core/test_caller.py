@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.audio import mulaw
+from engine.audio._pcm import WIDTH, audioop
+from engine.audio.vad import open_vad
 from engine.core.caller import Caller as CallerSide
 from engine.core.caller import CallerState
 from engine.core.events import CallerAudio, CallerHungUp, Vote
 from engine.core.notes import SpeechEnded, SpeechStarted
+from engine.core.playout import Playout
 from engine.core.policy import Policy, Turns
 from engine.core.step import Step
 from engine.testing import Caller, Phone, World, run_call
+from engine.testing.corpus import read_corpus
 from tests.core.turn_scenes import LONG, by_hand, policy, stretches
 
 FRAME = 20
@@ -97,6 +103,38 @@ def test_the_agents_echo_is_not_the_caller(played: float, level: float, is_calle
         listening.side.echo.played(at, played)
     listening.quiet(200).voiced(200, level=level).quiet(400)
     assert bool(listening.speech) is is_caller
+
+
+@pytest.mark.parametrize("delay", [20, 200, 360])
+def test_the_echo_of_a_recorded_voice_is_not_the_caller(delay: int, speech_dir: Path) -> None:
+    """26 dB below what is played, where 24 are allowed for: frame by frame, not message by message."""
+    for clip in read_corpus(speech_dir, "prompts-en")[:6]:
+        audio = clip.recording("").audio
+        step = Step(Policy())
+        side = CallerSide(step.policy)
+        playout = Playout(side.echo)
+        playout.give(audio)
+        back = bytes((mulaw.SILENCE,)) * delay * 8 + mulaw.encode(
+            audioop.mul(mulaw.decode(audio), WIDTH, 10 ** (-26 / 20))
+        )
+        vad = open_vad("webrtc")
+        for at in range(0, len(audio) // 8 - 20, 20):
+            step.now = at
+            playout.pump(step)
+            frame = back[at * 8 : at * 8 + 160]
+            step.now = at + 20
+            side.hear(step, CallerAudio(frame, at, *vad.feed(frame)))
+            assert not side.burst
+
+
+def test_what_fades_away_is_over() -> None:
+    listening = Listening().voiced(200, level=-20.0).voiced(80, level=-36.0)
+    assert listening.side.burst and listening.side.hush == 80
+    listening.voiced(20, level=-34.0)
+    assert listening.side.hush == 0
+    listening.quiet(60)
+    listening.side.lose(listening.step, listening.media, 40)
+    assert listening.side.hush == 100
 
 
 def test_silence_is_counted_in_media_time() -> None:

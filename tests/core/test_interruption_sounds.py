@@ -22,7 +22,41 @@ def silences(world: World) -> list[int]:
 def test_a_brief_sound_costs_its_own_length_and_a_moment(lasts: int) -> None:
     world = run_call(policy(LONG), Caller().coughs(at=2_000, lasts=lasts).hangs_up(at=14_000))
     assert actions(world) == ["hold", "resume"]
-    assert silences(world) == [lasts - 60 + 120] and world.heard_text == LONG
+    assert silences(world) == [lasts - 60 + 200] and world.heard_text == LONG
+
+
+@pytest.mark.parametrize(("soft", "held"), [(0, 2_060), (20, 2_060), (40, 2_060), (60, 2_080), (100, 2_120)])
+def test_the_soft_start_of_a_sound_counts_40_ms_at_most(soft: int, held: int) -> None:
+    """It lies below the agent's echo and has no voice yet."""
+    caller = Caller().noise(2_000, soft, level=-45.0, voice=0.45)
+    caller.coughs(at=2_000 + soft, lasts=400).hangs_up(at=14_000)
+    (hold, _) = run_call(policy(LONG), caller).notes(Interrupted)
+    assert (hold.at, hold.action) == (held, "hold")
+
+
+def test_a_soft_start_that_breaks_off_is_none() -> None:
+    caller = Caller().noise(1_940, 40, level=-45.0, voice=0.45).coughs(at=2_000, lasts=400)
+    assert run_call(policy(LONG), caller.hangs_up(at=14_000)).times(Interrupted)[0] == 2_060
+
+
+def test_a_soft_sound_alone_changes_nothing() -> None:
+    caller = Caller().noise(2_000, 2_000, level=-38.0, voice=0.45).hangs_up(at=14_000)
+    assert actions(run_call(policy(LONG), caller)) == []
+
+
+def test_what_a_detector_hears_after_a_sound_does_not_make_it_longer() -> None:
+    """200 ms of fading, 16 dB below the sound: its echo in the room."""
+    caller = Caller().coughs(at=2_000, lasts=160).noise(2_160, 200, level=-41.0).hangs_up(at=14_000)
+    world = run_call(policy(LONG), caller)
+    assert actions(world) == ["hold", "resume"] and silences(world) == [160 - 60 + 200]
+
+
+@pytest.mark.parametrize(("gap", "actions_of_it"), [(180, ["hold", "resume"]), (220, ["hold", "resume"] * 2)])
+def test_the_agent_does_not_speak_into_the_gap_of_a_word(gap: int, actions_of_it: list[str]) -> None:
+    caller = Caller().coughs(at=2_000, lasts=140).coughs(at=2_140 + gap, lasts=140).hangs_up(at=14_000)
+    world = run_call(policy(LONG), caller)
+    assert actions(world) == actions_of_it
+    assert world.times(Interrupted)[1] == (2_140 + gap + 140 + 160 + 100 if gap < 200 else 2_140 + 200)
 
 
 def test_a_longer_one_waits_for_the_transcriber_to_say_that_it_had_no_words() -> None:
@@ -34,7 +68,7 @@ def test_a_sign_of_listening_costs_its_length_once_its_words_are_there() -> None
     rules = policy(LONG, never_interrupt=MM_HM)
     world = by_hand(rules, Caller().says("mm-hm", at=2_000, lasts=400).hangs_up(at=14_000))
     world.at(2_350, InterimWords("mm-hm")).at(2_700, FinalWords("mm-hm")).run()
-    assert silences(world) == [400 - 60 + 120]
+    assert silences(world) == [400 - 60 + 100]
     assert turns(world) == [] and said_by(world, "assistant") == [LONG]
 
 
@@ -74,11 +108,10 @@ def test_words_end_the_memory_of_noise() -> None:
 # --- a second detector --------------------------------------------------------------------------------
 
 
-def confirmed(*votes: tuple[int, float], sounds_from: int = 2_000, lasts: int = 400) -> World:
+def confirmed(*votes: tuple[int, float], lasts: int = 400, voice: float = 0.7) -> World:
     """A sound under the agent's speech, and what the second detector says when."""
-    world = by_hand(
-        policy(LONG, confirmed=True), Caller().coughs(at=sounds_from, lasts=lasts).hangs_up(at=14_000)
-    )
+    caller = Caller().coughs(at=2_000, lasts=lasts, voice=voice).hangs_up(at=14_000)
+    world = by_hand(policy(LONG, confirmed=True), caller)
     for at, probability in votes:
         world.at(at, VoiceVote(at, probability))
     return world.run()

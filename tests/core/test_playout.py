@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.audio.level import EchoFloor
+from engine.audio.level import EchoFloor, level_dbfs
 from engine.core.effects import AudioHeard, Effect, SendAudio, SendClear, SendMark
 from engine.core.playout import Playout
 from engine.core.policy import Playout as Limits
@@ -20,7 +20,8 @@ class Ledger:
 
     def __init__(self, **limits: int) -> None:
         self.step = Step(Policy(playout=Limits(**limits)))
-        self.playout = Playout(EchoFloor(-18.0))
+        self.floor = EchoFloor(-18.0)
+        self.playout = Playout(self.floor)
         self.playout.begin()
 
     def give(self, ms: int, *, last: bool = False) -> None:
@@ -307,3 +308,14 @@ def test_a_new_reply_starts_from_nothing_and_old_marks_do_not_reach_it() -> None
     for old in ("1.5120", "1.320", "1.1920", "2.1920"):
         assert old not in names and ledger.echo(old, 610) == []
     assert ledger.counts == (300, 300, 0)
+
+
+def test_the_echo_of_a_message_is_as_loud_as_its_loudest_frame_and_lasts_from_there() -> None:
+    soft, loud = TONE * 80, b"\x80\x00" * 80
+    ledger = Ledger()
+    ledger.playout.give(soft * 5 + loud + soft * 10)
+    ledger.pump(1_000)
+    below = level_dbfs(loud) - 18.0
+    assert ledger.floor.floor(1_099) == level_dbfs(soft) - 18.0
+    assert ledger.floor.floor(1_100) == ledger.floor.floor(1_499) == below
+    assert ledger.floor.floor(1_500) == level_dbfs(soft) - 18.0
