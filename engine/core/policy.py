@@ -83,6 +83,9 @@ class Turns:
     """Silence inside one stretch of speech: stop consonants last up to 150 ms."""
     background_margin: float = 15.0
     """Sound this many dB below the caller's recent peak is somebody else in the room."""
+    tail: int = 200
+    """Most of faint voice at the end of speech that may be no more than its last sounds: behind a finished
+    sentence it is silence, elsewhere it is speech. 0: the silence begins where the detector hears it."""
     echo_return: float = -24.0
     """Level of the agent's own voice coming back, dB relative to what is playing: lines lose 20 to 40 dB.
     Higher is deafer to soft callers while the agent speaks."""
