@@ -68,7 +68,7 @@ class Turns(Group):
     )
     unfinished: float = seconds(
         "turns.unfinished",
-        "Added when they cannot ('and', 'the', 'um').",
+        "Added when they cannot ('and', 'the', 'um') or ask for time ('just a second').",
         ge=-10.0,
         le=10.0,
     )

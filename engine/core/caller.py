@@ -73,6 +73,11 @@ class CallerTurn:
         return " ".join(part for part in (*self.finals, self.interim) if part)
 
     @property
+    def latest(self) -> str:
+        """The words since the last final before them."""
+        return self.interim or (self.finals[-1] if self.finals else "")
+
+    @property
     def open(self) -> bool:
         """Something was said that is not yet a turn."""
         return self.opened_at is not None or bool(self.finals) or bool(self.interim)

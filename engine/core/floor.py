@@ -245,7 +245,13 @@ class Floor:
         asked = self._conversation.last_said
         habits = self._habits
         evidence = Evidence(
-            turn.text, step.policy.language, asked, turn.voted_over, habits.adaptation, habits.trusted
+            turn.text,
+            step.policy.language,
+            asked,
+            turn.voted_over,
+            habits.adaptation,
+            habits.trusted,
+            turn.latest,
         )
         if self._judged is None or self._judged[0] != evidence:
             self._judged = (evidence, endpointing.judge(evidence, step.policy.turns))

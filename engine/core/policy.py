@@ -104,7 +104,8 @@ class Turns:
     """Moves it further for a caller whose finished sentences are whole turns: the last one was, or, where the
     caller once went on after one, the last three."""
     unfinished: int = 900
-    """Moves it when they cannot ("and", "the", "um"): people search for a word for a second and more."""
+    """Moves it when they cannot ("and", "the", "um"), or ask for time ("just a second"): people search for a
+    word for a second and more."""
     dictation: int = 900
     """Moves it while a number, a spelling, an address or a name is incomplete: digit groups are spoken with
     pauses of 0.5 to 1.2 s."""
