@@ -55,7 +55,7 @@ SILENCES = (300, 400, 500, 600, 700, 800, 900, 1000, 1100, 1200, 1300, 1400, 160
 Curve = Sequence[tuple[float, float]]
 SILENCE_ONLY: dict[str, Any] = {
     "finished": 0, "finished_trusted": 0, "unfinished": 0, "dictation": 0, "dictation_complete": 0,
-    "voted_over": 0, "adapt_most": 0,
+    "voted_over": 0, "adapt_most": 0, "tail": 0,
 }  # fmt: skip
 
 

@@ -38,6 +38,11 @@ class Turns(Group):
         "dB",
         ge=0.0,
     )
+    tail: float = seconds(
+        "turns.tail",
+        "Most of faint voice at the end of speech that counts by the words: behind a finished sentence it is"
+        " silence already, elsewhere it is speech still.",
+    )
     echo_return: float = dial(
         "turns.echo_return",
         "How loud the agent's own voice comes back on the line, relative to what is playing.",
@@ -62,7 +67,10 @@ class Turns(Group):
         le=10.0,
     )
     unfinished: float = seconds(
-        "turns.unfinished", "Added when they cannot ('and', 'the', 'um').", ge=-10.0, le=10.0
+        "turns.unfinished",
+        "Added when they cannot ('and', 'the', 'um') or ask for time ('just a second').",
+        ge=-10.0,
+        le=10.0,
     )
     dictation: float = seconds(
         "turns.dictation",

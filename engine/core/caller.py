@@ -18,6 +18,10 @@ from engine.core.step import Step
 BYTES_PER_MS = 8
 BURST_GAP = 100
 """Unvoiced ms inside one burst: stops and fricatives that a detector misses."""
+FAINT_DB = 24.0
+"""dB below the caller's recent peak from which voice behind louder voice may be a word dying away."""
+FALL = 60
+"""ms of faint voice that count as silence all the same: so long any word takes to die away."""
 MOST_CREDIT = 60
 """ms of voice that count as soon as they are confirmed: the second detector's verdict is that much later."""
 SOFT = 0.45
@@ -73,6 +77,11 @@ class CallerTurn:
         return " ".join(part for part in (*self.finals, self.interim) if part)
 
     @property
+    def latest(self) -> str:
+        """The words since the last final before them."""
+        return self.interim or (self.finals[-1] if self.finals else "")
+
+    @property
     def open(self) -> bool:
         """Something was said that is not yet a turn."""
         return self.opened_at is not None or bool(self.finals) or bool(self.interim)
@@ -107,6 +116,10 @@ class Caller:
         """The same in media time, ms."""
         self._rise = 0
         """What may become the soft start of a burst, ms."""
+        self._faint = 0
+        """How much earlier the last voice was that was not faint, ms."""
+        self._trail = 0
+        """How much later the last faint voice was that may be speech still, ms."""
         self._unweighed = 0
         """ms since the peak was last told of a voice."""
         self._peak = CallerPeak()
@@ -140,13 +153,24 @@ class Caller:
         """Nothing sounds, and nothing that was said waits to become a turn."""
         return self.state is CallerState.QUIET and not self.burst and not self.turn.open
 
+    @property
+    def since_loud(self) -> int:
+        """`silence` as it is if the faint end of what was said is silence too."""
+        return self.silence + self._faint
+
+    @property
+    def since_faint(self) -> int:
+        """`silence` as it is if faint voice right behind what was said is speech too."""
+        return self.silence - self._trail
+
     def hear(self, step: Step, frame: CallerAudio) -> None:
         """Take one frame of the caller."""
         duration = len(frame.payload) // BYTES_PER_MS
         turns = step.policy.turns
+        voice = frame.voice >= turns.threshold
         self.media_end = frame.at + duration
         self.last_frame_at = step.now
-        if frame.voice < turns.threshold or not self._is_caller(step, frame):
+        if not voice or not self._is_caller(step, frame):
             self._unweighed += duration
             if frame.voice >= SOFT:
                 self._rise += duration
@@ -162,6 +186,8 @@ class Caller:
             self._unvoiced(step, duration)
         else:
             self._voiced(step, frame.level, duration)
+        if voice and self.silence and frame.level >= self.echo.floor(step.now):
+            self._trails(step, duration)
 
     def lose(self, step: Step, at: int, duration: int) -> None:
         """A gap of the stream: silence as far as anyone can tell."""
@@ -243,7 +269,7 @@ class Caller:
         self.quiet = 0
         self.sound_at = step.now
         if self.state is CallerState.TALKING:
-            self._spoke(step, duration)
+            self._spoke(step, level, duration)
         elif self.burst >= step.policy.turns.onset:
             self._start(step)
         elif self.state is CallerState.QUIET:
@@ -256,15 +282,23 @@ class Caller:
         if self.turn.opened_at is None:
             self.turn.opened_at = self.burst_at
         step.emit(SpeechStarted(self.burst_at, "caller"))
-        self._spoke(step, self.burst)
+        self._spoke(step, self.burst_level, self.burst)
 
-    def _spoke(self, step: Step, duration: int) -> None:
+    def _spoke(self, step: Step, level: float, duration: int) -> None:
         turn = self.turn
         turn.voiced += duration
         turn.speech_ended_at = step.now
         turn.flushed = turn.flush_answered = turn.voted_over = turn.eager = False
         turn.waiting_since = None
-        self.silence = 0
+        faint = level < self._peak.peak - FAINT_DB and self.since_loud < step.policy.turns.tail
+        self._faint = self.since_loud + duration if faint else 0
+        self._trail = self.silence = 0
+
+    def _trails(self, step: Step, duration: int) -> None:
+        """There was voice, but no speech."""
+        soon = self.since_faint - duration <= BURST_GAP
+        if soon and self.silence - duration < step.policy.turns.tail:
+            self._trail = max(0, self.silence - FALL)
 
     def _unvoiced(self, step: Step, duration: int) -> None:
         self.silence += duration

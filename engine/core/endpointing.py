@@ -16,6 +16,7 @@ from engine.core.words import base_language, has_phrase, phrase_words, strip_phr
 
 _MAIL = re.compile(r"\.[a-z]{2,6}[.]?\s*$")
 """A spelled-out address ends in a top-level domain."""
+_SENTENCE_END = re.compile(r"[.!?]\s+|[。！？]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class Evidence:
     """Extra wait learned from answers that came too early (ms)."""
     trusted: bool = False
     """This caller's finished sentences have been whole turns so far."""
+    latest: str = field(default="", repr=False)
+    """Of the words, those that the transcriber understood last, in one go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,9 @@ def judge(evidence: Evidence, turns: Turns) -> Verdict:
         wait += turns.dictation_complete if complete else turns.dictation
         why = f"{dictated} {'complete' if complete else 'incomplete'}"
         likely = complete
+    elif _asks_for_time(evidence.latest, language):
+        wait += turns.unfinished
+        why, likely = "asked for time", False
     elif _cannot_end(spoken, language, evidence.text) or _trails_off(evidence.text):
         wait += turns.unfinished
         why, likely = "unfinished", False
@@ -152,6 +158,17 @@ def _cannot_end(spoken: tuple[str, ...], language: str, text: str) -> bool:
         return True
     openings = map(phrase_words, lists.UNFINISHED_PHRASES.get(language, ()))
     return any(spoken[-len(opening) :] == opening for opening in openings)
+
+
+def _asks_for_time(text: str, language: str) -> bool:
+    """Whether the last sentence asks the agent to wait: "just a second", "hold on while I get my card".
+
+    What was said before a pause asked for that pause, and not for another one.
+    """
+    if text.rstrip().endswith(("?", "？")):
+        return False
+    sentence = _SENTENCE_END.split(text.rstrip(" .!。！"))[-1]
+    return has_phrase(words_of(sentence), lists.HOLDING.get(language, ()))
 
 
 def _is_whole(text: str, spoken: tuple[str, ...], language: str) -> bool:

@@ -95,7 +95,7 @@ class Floor:
         if reply is None or not caller.burst:
             return
         if not reply.chosen:
-            if caller.speaking and not caller.silence:
+            if caller.speaking and not caller.since_loud:
                 self._drop(step, reply)
         elif self._noise or not self._interruptible(step, reply):
             return
@@ -184,7 +184,7 @@ class Floor:
             self._think_ahead(step)
             self._bound(step)
         else:
-            silence = self._silence(step)
+            silence = self._silence(step, caller.silence)
             self._flushing.pause(step, silence)
             if self._bargein.active and self._goes_on(step, silence):
                 return
@@ -214,7 +214,7 @@ class Floor:
         last = self._caller.last_frame_at or 0
         if step.now - last >= LOST:
             self._caller.lose(step, self._caller.media_end, step.now - last)
-            self._decide(step, self._silence(step))
+            self._decide(step, self._silence(step, self._caller.silence))
             return
         step.deadlines.set(ENDPOINT, last + LOST)
         assert turn.opened_at is not None
@@ -230,15 +230,16 @@ class Floor:
         elif turn.text and step.now >= turn.opened_at + turns.longest_turn:
             self._end_turn(step, 0, "longest turn")
 
-    def _silence(self, step: Step) -> int:
-        """How long the caller has been silent: in media time, unless the frames have stopped coming."""
+    def _silence(self, step: Step, heard: int) -> int:
+        """How long the caller has been silent, which in media time is ``heard``: in that, unless the frames
+        have stopped coming."""
         caller, turn = self._caller, self._caller.turn
         if turn.opened_at is None:
             return step.now - (turn.words_at if turn.words_at is not None else step.now)
         late = step.now - (caller.last_frame_at or 0)
         if late <= LATE:
-            return caller.silence + late
-        return caller.silence if late < STALL else max(caller.silence, step.now - turn.speech_ended_at)
+            return heard + late
+        return heard if late < STALL else max(heard, step.now - turn.speech_ended_at)
 
     def _ask_again(self, step: Step, wait: int) -> None:
         """Set the alarm for ``wait`` ms more of silence; frames that are late get their time to come."""
@@ -253,23 +254,31 @@ class Floor:
         asked = self._conversation.last_said
         habits = self._habits
         evidence = Evidence(
-            turn.text, step.policy.language, asked, turn.voted_over, habits.adaptation, habits.trusted
+            turn.text,
+            step.policy.language,
+            asked,
+            turn.voted_over,
+            habits.adaptation,
+            habits.trusted,
+            turn.latest,
         )
         if self._judged is None or self._judged[0] != evidence:
             self._judged = (evidence, endpointing.judge(evidence, step.policy.turns))
         return self._judged[1]
 
     def _decide(self, step: Step, silence: int) -> None:
-        turns, turn = step.policy.turns, self._caller.turn
+        turns, turn, caller = step.policy.turns, self._caller.turn, self._caller
         verdict = self._verdict(step)
         pending = self._flushing.words_pending(step)
         if (verdict.likely or turn.eager) and not pending and silence >= turns.flush_after:
             self._draft(step)
-        if self._caller.burst and turn.opened_at is not None:
-            self._ask_again(step, step.policy.turns.onset)
+        if caller.burst and turn.opened_at is not None:
+            self._ask_again(step, turns.onset)
             return
-        if silence < verdict.wait:
-            wait = verdict.wait - silence
+        # Behind words that can be all, faint voice is the fall of their end; behind others it may be more.
+        waited = self._silence(step, caller.since_loud if verdict.finished else caller.since_faint)
+        if waited < verdict.wait:
+            wait = verdict.wait - waited
             if turn.opened_at is not None and not turn.flushed:
                 wait = min(wait, turns.flush_after - silence)
             self._ask_again(step, wait)
@@ -281,7 +290,7 @@ class Floor:
             if step.now < limit:
                 step.deadlines.set(ENDPOINT, limit)
                 return
-        self._end_turn(step, silence, verdict.why)
+        self._end_turn(step, waited, verdict.why)
 
     def _end_turn(self, step: Step, waited: int, why: str) -> None:
         turn = self._caller.take()
@@ -391,7 +400,7 @@ class Floor:
         all, so the model's time begins now."""
         caller, turn = self._caller, self._caller.turn
         whole = turn.words_at is not None and turn.words_at >= turn.speech_ended_at and not turn.interim
-        if whole and caller.silence >= QUICK and self._verdict(step).finished:
+        if whole and caller.since_loud >= QUICK and self._verdict(step).finished:
             self._draft(step)
 
     def _draft(self, step: Step) -> None:

@@ -84,6 +84,9 @@ class Turns:
     """Silence inside one stretch of speech: stop consonants last up to 150 ms."""
     background_margin: float = 15.0
     """Sound this many dB below the caller's recent peak is somebody else in the room."""
+    tail: int = 200
+    """Most of faint voice at the end of speech that may be no more than its last sounds: behind a finished
+    sentence it is silence, elsewhere it is speech. 0: the silence begins where the detector hears it."""
     echo_return: float = -24.0
     """Level of the agent's own voice coming back, dB relative to what is playing: lines lose 20 to 40 dB.
     Higher is deafer to soft callers while the agent speaks."""
@@ -102,7 +105,8 @@ class Turns:
     """Moves it further for a caller whose finished sentences are whole turns: the last one was, or, where the
     caller once went on after one, the last three."""
     unfinished: int = 900
-    """Moves it when they cannot ("and", "the", "um"): people search for a word for a second and more."""
+    """Moves it when they cannot ("and", "the", "um"), or ask for time ("just a second"): people search for a
+    word for a second and more."""
     dictation: int = 900
     """Moves it while a number, a spelling, an address or a name is incomplete: digit groups are spoken with
     pauses of 0.5 to 1.2 s."""

@@ -167,6 +167,33 @@ UNFINISHED_PHRASES: dict[str, tuple[str, ...]] = {
 }
 """The same of several words, or of one that ends a sentence now and then."""
 
+HOLDING: dict[str, tuple[str, ...]] = {
+    "en": _phrases(
+        "hold on, hang on, bear with me, one moment, one second, one sec, just a moment, just a second,"
+        "just a sec, just a minute, wait a moment, wait a second, wait a sec, wait a minute,"
+        "give me a moment, give me a second, give me a sec, give me a minute"
+    ),
+    "de": _phrases(
+        "einen moment, einen augenblick, moment bitte, augenblick bitte, moment mal, sekunde bitte,"
+        "eine sekunde, warten sie kurz, warten sie bitte, warte kurz, bleiben sie dran"
+    ),
+    "es": _phrases(
+        "un momento por favor, un momentito, un segundito, deme un momento, deme un segundo, dame un momento,"
+        "dame un segundo, espere un, espera un, no cuelgue"
+    ),
+    "fr": _phrases(
+        "un instant, un petit instant, une petite seconde, une seconde s'il vous plaît, attendez,"
+        "ne quittez pas, donnez-moi une"
+    ),
+    "it": _phrases("un attimo, un momento per favore, mi dia un, aspetti un, aspetta un, resti in linea"),
+    "nl": _phrases("een momentje, een ogenblik, moment alstublieft, wacht even, blijf aan de lijn"),
+    "pt": _phrases(
+        "um momentinho, um momento por favor, só um momento, só um segundo, só um minuto, espere um,"
+        "espera um, aguarde um"
+    ),
+}
+"""With these a caller asks the agent to wait, and goes on after a while."""
+
 NUMBER_WORDS: dict[str, frozenset[str]] = {
     "en": frozenset(
         "zero oh one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "

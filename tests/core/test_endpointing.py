@@ -17,7 +17,7 @@ DEFAULT = Turns()
 
 
 def wait(text: str, asked: str = "", language: str = "en", over: bool = False, extra: int = 0) -> int:
-    return judge(Evidence(text, language, asked, over, extra), DEFAULT).wait
+    return judge(Evidence(text, language, asked, over, extra, latest=text), DEFAULT).wait
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,11 @@ def wait(text: str, asked: str = "", language: str = "en", over: bool = False, e
         ("Um", "", 1_500),
         ("Tomorrow, or ...", "", 1_500),
         ("On Friday,", "", 1_500),
+        ("Just a second", "", 1_500),
+        ("Hold on, let me get my card.", "", 1_500),
+        ("Hello. Could you bear with me while I look for it", "", 1_500),
+        ("Can you hold on?", "", 480),
+        ("One moment. I have it here.", "", 480),
         ("five five five", "", 1_500),
         ("My number is", "", 1_500),
         ("five five five one two three four five six seven", "", 500),
@@ -65,7 +70,13 @@ def test_a_vote_shortens_the_wait_for_words_that_can_be_all(text: str, over: boo
 
 @pytest.mark.parametrize(
     ("language", "text", "expected"),
-    [("de-DE", "Ich möchte einen", 1_500), ("fr", "je voudrais un", 1_500), ("xx", "I want a", 600)],
+    [
+        ("de-DE", "Ich möchte einen", 1_500),
+        ("fr", "je voudrais un", 1_500),
+        ("xx", "I want a", 600),
+        ("de", "Einen Moment, ich hole meine Karte.", 1_500),
+        ("de", "Im Moment nicht.", 480),
+    ],
 )
 def test_each_language_has_its_own_words(language: str, text: str, expected: int) -> None:
     assert wait(text, language=language) == expected
@@ -103,6 +114,14 @@ def test_with_drafts_the_answer_comes_when_the_turn_ends(delay: int) -> None:
     """Model and voice have done their work in the pause: nothing is left of it but the turn's own wait."""
     caller = Caller().after_agent("A table please", pause=500, lasts=900).hangs_up(at=9_000)
     assert run_call(policy("Hello.", endpoint_delay=delay), caller).answer_delays == [delay]
+
+
+def test_who_asks_for_time_gets_it_once() -> None:
+    caller = (
+        Caller().says("Just a second", at=1_000, lasts=900).says("a table for two", pause=1_400, lasts=900)
+    )
+    world = run_call(policy(), caller.hangs_up(at=9_000))
+    assert turns(world) == ["Just a second a table for two"] and waits(world) == [600]
 
 
 def test_a_stall_of_the_process_shortens_no_silence() -> None:
