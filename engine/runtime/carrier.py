@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import aiohttp
 
+from engine.core.events import CarrierDone
 from engine.core.policy import Carrier
 from engine.wire import twilio_rest
 from engine.wire.twilio_rest import API_BASE, RestRequest
@@ -41,6 +42,16 @@ class CarrierLeg(Protocol):
 
     async def press(self, digits: str) -> str:
         """Press keys towards the far end; the stream ends and another one comes."""
+
+
+async def report(
+    action: str,
+    ask: Callable[..., Awaitable[str]],
+    arguments: tuple[object, ...],
+    tell: Callable[[CarrierDone], None],
+) -> None:
+    """Ask a leg for something, and tell how it went."""
+    tell(CarrierDone(action, await ask(*arguments)))
 
 
 class StreamOnlyLeg:

@@ -9,24 +9,21 @@ event. There is one timer, `Call.wake_at`.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import inf
-from typing import Any
+from typing import Any, Protocol
 
 from engine.audio.level import DIGITAL_SILENCE
 from engine.audio.mulaw import BYTES_PER_MS
 from engine.audio.vad import VoiceActivity
 from engine.core import effects as fx
-from engine.core.call import Call
 from engine.core.effects import Effect
 from engine.core.events import (
     CallerAudio,
-    CarrierDone,
     Event,
     MediaGap,
     StreamLost,
@@ -36,8 +33,9 @@ from engine.core.events import (
 )
 from engine.core.notes import Closed, Ending, EndReason, Note
 from engine.providers.contracts import LanguageModel, RealtimeLine, ToolSpec, Transcriber, Voice
-from engine.runtime.carrier import CarrierLeg
+from engine.runtime.carrier import CarrierLeg, report
 from engine.runtime.generation import Generation
+from engine.runtime.release import Release
 from engine.runtime.socket import MediaSocket
 from engine.runtime.synthesis import Synthesis
 from engine.runtime.tasks import Tasks
@@ -48,9 +46,6 @@ from engine.runtime.voice_votes import Ballot, VoiceVotes
 from engine.wire.twilio_stream import Encoder
 
 _log = logging.getLogger(__name__)
-
-FREE_WITHIN_S = 5.0
-"""How long providers may take to close their streams before they are cancelled."""
 
 Listener = Callable[[int, Event | None, Sequence[Effect]], None]
 """Told of each step: call time (ms), the event (None: the call was woken), the effects."""
@@ -76,10 +71,32 @@ class Equipment:
     """The worker's better voice detector, where the agent wants it to confirm the first."""
 
 
+class CallCore(Protocol):
+    """What decides; see `engine.core.call.Call`."""
+
+    def handle(self, event: Event, now: int) -> list[Effect]:
+        """Tell it what happened at call time ``now`` (ms); what it asks for."""
+
+    def wake(self, now: int) -> list[Effect]:
+        """Tell it that it is time; what it asks for."""
+
+    @property
+    def wake_at(self) -> int | None:
+        """Call time (ms) at which it wants to be woken."""
+
+    @property
+    def closed(self) -> bool:
+        """It will ask for nothing any more."""
+
+    @property
+    def reason(self) -> EndReason | None:
+        """Why the call ended, or is ending."""
+
+
 class Session:
     """A live call. Must be made and used on a running event loop."""
 
-    def __init__(self, call_id: str, call: Call, equipment: Equipment) -> None:
+    def __init__(self, call_id: str, call: CallCore, equipment: Equipment) -> None:
         self.call_id = call_id
         self.call = call
         self.created = datetime.now(UTC)
@@ -104,9 +121,7 @@ class Session:
         self._ballot = Ballot(equipment.votes, self.dispatch) if equipment.votes is not None else None
         self.leg = equipment.leg
         self._tasks = Tasks()
-        self._freed = asyncio.Event()
-        self._when_freed: list[Callable[[], object]] = []
-        self._freeing: asyncio.Task[None] | None = None
+        self._release = Release(call_id, self._tasks)
         self._line = equipment.line
         charge = self._charge
         if self._line is not None:
@@ -214,15 +229,15 @@ class Session:
 
     def on_freed(self, done: Callable[[], object]) -> None:
         """Have ``done`` called, and awaited if need be, when the call is over and its providers are freed."""
-        self._when_freed.append(done)
+        self._release.then(done)
 
     def add_listener(self, listener: Listener) -> None:
         """Tell ``listener`` of every step from now on. One that raises is logged and told no more."""
         self._listeners += (listener,)
 
-    async def wait_closed(self) -> None:
-        """Wait until the call is over and all that it held is freed."""
-        await self._freed.wait()
+    def wait_closed(self) -> Awaitable[None]:
+        """To be awaited until the call is over and all that it held is freed."""
+        return self._release.wait()
 
     def _stalled(self, waited: int) -> None:
         self.dispatch(WriteStalled(waited))
@@ -278,7 +293,7 @@ class Session:
         """Have the timer go off at ``wake_at`` (call time, ms), which is before the one there is."""
         if self._timer is not None:
             self._timer.cancel()
-        self._timer_due = wake_at
+        self._timer_due = float(wake_at)
         self._timer = self._loop.call_at(self._origin + wake_at / 1000, self._wake, wake_at)
 
     def _wake(self, due: int) -> None:
@@ -320,24 +335,7 @@ class Session:
         if self._line is not None:
             self._tasks.start(self._line.close(), "line")
         self._close_stream()
-        self._freeing = self._loop.create_task(self._free(), name=f"free call {self.call_id}")
-
-    async def _free(self) -> None:
-        """Let the providers close their streams; cancel what takes too long."""
-        try:
-            await asyncio.wait_for(self._tasks.wait(), FREE_WITHIN_S)
-        except TimeoutError:
-            if left := len(self._tasks):  # a busy loop tells of the time before it tells of the ends
-                _log.warning("call %s: %d tasks did not end in time", self.call_id, left)
-            self._tasks.cancel()
-        for done in self._when_freed:
-            try:
-                result = done()
-                if inspect.isawaitable(result):
-                    await result
-            except Exception:
-                _log.exception("call %s could not be put away", self.call_id)
-        self._freed.set()
+        self._release.begin()
 
     # --- what the call asks for -------------------------------------------------------------------------
 
@@ -356,10 +354,8 @@ class Session:
             self._socket = self._encoder = None
 
     def _ask_carrier(self, action: str, ask: Callable[..., Any], *arguments: Any) -> None:
-        async def work() -> None:
-            self.dispatch(CarrierDone(action, await ask(*arguments)))
-
-        self._tasks.start(work(), f"carrier {action}")
+        answered = report(action, ask, arguments, self.dispatch)
+        self._tasks.start(answered, f"carrier {action}")
 
 
 def _line_tells(used: VendorUsed) -> None:

@@ -19,7 +19,7 @@ from engine.core.events import (
     VoiceWords,
 )
 from engine.providers.contracts import ProviderError, Voice, VoiceEvent, VoiceStream
-from engine.runtime.failures import as_provider_error
+from engine.runtime.following import follow
 from engine.runtime.tasks import Tasks
 from engine.runtime.voice_cache import Speech, VoiceCache
 
@@ -80,7 +80,8 @@ class Synthesis:
     def open(self) -> None:
         """Open a stream, if there is none."""
         if self._speaking is None:
-            self._speaking = self._tasks.start(self._listen(), "voice")
+            speaking = follow("voice", self._voices[self._vendor].open, self._begin, self._hear, self._fail)
+            self._speaking = self._tasks.start(speaking, "voice")
 
     def speak(self, asked: Speak) -> None:
         """Have a piece spoken: from the cache where its audio was kept, else by the voice."""
@@ -134,10 +135,11 @@ class Synthesis:
             self._speaking = None
 
     def _fail(self, failure: ProviderError) -> None:
-        """The first piece that is not done has failed, and with it those behind it.
+        """The stream is gone: the first piece that is not done has failed, and with it those behind it.
 
         Where there is none, the next one opens a new stream.
         """
+        self._stream = self._speaking = None
         failed = next(iter(self._pieces.values()), None)
         self._pieces.clear()
         if failed is None:
@@ -145,26 +147,12 @@ class Synthesis:
         else:
             self._tell(VoiceFailed(failed.asked.reply, failed.asked.piece, *failure.told))
 
-    async def _listen(self) -> None:
-        """Open a stream, pass on what it speaks, and close it. Cancelled, it passes nothing on any more."""
-        stream = None
-        try:
-            try:
-                stream = await self._voices[self._vendor].open()
-                self._stream = stream
-                for (number, _), piece in self._pieces.items():
-                    if piece.speech is None:
-                        self._say(stream, number, piece.asked)
-                async for event in stream:
-                    self._hear(event)
-                error = ProviderError("the voice ended its stream")
-            except Exception as raised:
-                error = as_provider_error(raised, "voice")
-            self._stream = self._speaking = None
-            self._fail(error)
-        finally:
-            if stream is not None:
-                await stream.close()
+    def _begin(self, stream: VoiceStream) -> None:
+        """Ask a fresh stream for what waits for it."""
+        self._stream = stream
+        for (number, _), piece in self._pieces.items():
+            if piece.speech is None:
+                self._say(stream, number, piece.asked)
 
     def _hear(self, event: VoiceEvent) -> None:
         if isinstance(event, Survived):

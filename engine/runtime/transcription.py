@@ -11,7 +11,7 @@ from dataclasses import replace
 from engine.audio.mulaw import BYTES_PER_MS
 from engine.core.events import Event, FinalWords, TranscriberFailed, TranscriberReady, VendorUsed
 from engine.providers.contracts import ProviderError, Transcriber, TranscriberEvent, TranscriberStream
-from engine.runtime.failures import as_provider_error
+from engine.runtime.following import follow
 from engine.runtime.gathering import Gathering
 from engine.runtime.tasks import Tasks
 
@@ -94,7 +94,10 @@ class Transcription:
             self._tell(TranscriberReady())
         else:
             self._vendor = vendor
-            self._listening = self._tasks.start(self._listen(self._transcribers[vendor]), "transcriber")
+            listening = follow(
+                "transcriber", self._transcribers[vendor].open, self._begin, self._hear, self._fail
+            )
+            self._listening = self._tasks.start(listening, "transcriber")
 
     def feed(self, payload: bytes, at: int, level: float) -> None:
         """Give µ-law audio of the caller, of ``level`` dBFS, from ``at`` on, ms of media time.
@@ -126,25 +129,6 @@ class Transcription:
             self._listening.cancel()
             self._listening = None
 
-    async def _listen(self, transcriber: Transcriber) -> None:
-        """Open a stream, pass on what it says, and close it. Cancelled, it passes nothing on any more."""
-        stream = None
-        try:
-            try:
-                stream = await transcriber.open()
-                self._begin(stream)
-                async for event in stream:
-                    self._hear(event)
-                failure = ProviderError("the transcriber ended its stream")
-            except Exception as error:
-                failure = as_provider_error(error, "transcriber")
-            self._stream = self._listening = None
-            self._settle()
-            self._tell(TranscriberFailed(*failure.told))
-        finally:
-            if stream is not None:
-                await stream.close()
-
     def _begin(self, stream: TranscriberStream) -> None:
         """Give a fresh stream what none before it has made final."""
         self._pass_on()
@@ -154,6 +138,11 @@ class Transcription:
             self._give(stream, payload, at)
         if self._flush_owed:
             stream.flush()
+
+    def _fail(self, failure: ProviderError) -> None:
+        self._stream = self._listening = None
+        self._settle()
+        self._tell(TranscriberFailed(*failure.told))
 
     def _pass_on(self) -> None:
         """What was gathered is kept, and given to the stream if there is one."""
