@@ -20,12 +20,12 @@ from time import perf_counter
 from benchmarks.report import Cell, Result, show
 from engine.audio import mulaw
 from engine.audio._pcm import SAMPLE_RATE
+from engine.audio.gates import LevelGate, WebRtcGate
 from engine.audio.level import CallerPeak, EchoFloor, NoiseFloor, level_dbfs
 from engine.audio.record import TwoTrackRecorder
 from engine.audio.resample import Resampler
 from engine.audio.silero import WINDOW, SileroModel, SileroState
 from engine.audio.tones import BeepListener, DtmfListener, dtmf
-from engine.audio.vad import LevelGate, WebRtcGate
 from engine.errors import MissingExtra
 from engine.providers.silero_model import find_model
 

@@ -15,7 +15,7 @@ from aiohttp import web
 from twilio.request_validator import RequestValidator
 
 from engine.agent import Agent, load_agent
-from engine.audio.vad import LevelGate
+from engine.audio.gates import LevelGate
 from engine.core.conversation import Message
 from engine.core.events import FinalWords, SpokenWord, TranscriberReady, VoiceAudio, VoiceDone, VoiceWords
 from engine.providers.contracts import Finished, ProviderError, TextDelta, ToolSpec

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from engine.audio.vad import LevelGate, VoiceActivity
+from engine.audio.gates import LevelGate
+from engine.audio.vad import VoiceActivity
 from engine.core.call import Call
 from engine.core.conversation import Message
 from engine.core.effects import OpenTranscriber

@@ -11,8 +11,8 @@ from typing import Final
 from engine.audio.level import DIGITAL_SILENCE
 from engine.audio.mulaw import BYTES_PER_MS
 
-GATHERED_MS: Final = 80
-"""ms of sound that make a message; what Deepgram recommends for Flux."""
+GATHERED_MS: Final = 100
+"""ms of sound that make a message."""
 RESTING_MS: Final = 250
 """ms of a long silence that make one: nothing in it is worth haste."""
 

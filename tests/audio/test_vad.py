@@ -3,9 +3,10 @@ from collections.abc import Callable
 import pytest
 
 from engine.audio import mulaw
+from engine.audio.gates import UNSURE, LevelGate, WebRtcGate
 from engine.audio.level import level_dbfs
 from engine.audio.silero import WINDOW, SileroModel, SileroState
-from engine.audio.vad import UNSURE, LevelGate, VoiceActivity, WebRtcGate, open_vad
+from engine.audio.vad import VoiceActivity, open_vad
 from engine.providers.silero_model import find_model
 from tests.audio.sounds import Recording, frames, noisy, sine
 

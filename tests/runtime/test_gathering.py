@@ -25,23 +25,23 @@ def sizes(*stretches: tuple[float, int]) -> list[int]:
 
 
 def test_sound_goes_out_in_pieces() -> None:
-    assert sizes((LOUD, 400)) == [GATHERED_MS] * 5
+    assert sizes((LOUD, 400)) == [GATHERED_MS] * 4
 
 
 def test_the_first_silence_after_speech_goes_out_frame_by_frame() -> None:
-    assert sizes((LOUD, 200), (SILENT, 600)) == [80, 80, 60] + [20] * 19 + [80, 80]
+    assert sizes((LOUD, 200), (SILENT, 600)) == [100, 100] + [20] * 20 + [100, 100]
 
 
 def test_a_softer_sound_is_silence_beside_a_loud_one_but_not_for_long() -> None:
-    told = sizes((LOUD, 80), (SOFT, 2_000))
-    assert told[:4] == [80, 20, 20, 20] and set(told[-10:]) == {80}
+    told = sizes((LOUD, 100), (SOFT, 2_000))
+    assert told[:4] == [100, 20, 20, 20] and set(told[-10:]) == {100}
 
 
 def test_a_long_silence_goes_out_in_long_pieces_and_the_first_sound_at_once() -> None:
     told = sizes((SILENT, 2_320), (LOUD, 120))
-    assert told[:15] == [80] * 15
-    assert set(told[15:-2]) == {RESTING_MS + 10}, "frames are not cut"
-    assert told[-2:] == [2_340 - 1_200 - 4 * 260, 80]
+    assert told[:12] == [100] * 12
+    assert set(told[12:-2]) == {RESTING_MS + 10}, "frames are not cut"
+    assert told[-2:] == [2_340 - 1_200 - 4 * 260, 100]
 
 
 def test_what_follows_and_what_does_not() -> None:

@@ -77,14 +77,14 @@ async def test_a_gap_in_the_callers_audio_reaches_the_call_and_the_transcriber()
     async with Worker(greeter(), Settings(insecure=True, most_lag=None), providers=providers) as worker:
         phone = InstantPhone(TwilioDoor(worker), token=None)
         stream = await providers.transcriber.opened.get()
-        for timestamp in (0, 120, 140, 160, 180):
+        for timestamp in (0, 120, 140, 160, 180, 200):
             media = {"payload": b64encode(QUIET).decode(), "timestamp": str(timestamp)}
             phone.stream.receive(json.dumps({"event": "media", "streamSid": "MZ1", "media": media}))
         (session,) = worker.sessions.values()
-        assert session.call.caller.media_end == 200
+        assert session.call.caller.media_end == 220
         phone.send("stop")
         await session.wait_closed()
-    assert len(stream.fed) == 200 * 8
+    assert len(stream.fed) == 220 * 8
 
 
 async def test_the_media_time_of_a_second_stream_goes_on_where_the_first_one_ended() -> None:

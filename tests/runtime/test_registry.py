@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from engine.agent import Agent, load_agent, shipped_agents
-from engine.audio.vad import LevelGate, WebRtcGate
+from engine.audio.gates import LevelGate, WebRtcGate
 from engine.core.conversation import Message
 from engine.errors import EngineError, MissingExtra
 from engine.providers.contracts import Finished, TextDelta, ToolCallDelta, ToolSpec

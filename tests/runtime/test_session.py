@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.audio.vad import LevelGate
+from engine.audio.gates import LevelGate
 from engine.core.effects import (
     CloseStream,
     Effect,

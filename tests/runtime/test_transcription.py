@@ -92,13 +92,13 @@ def frame(number: int) -> bytes:
 
 async def test_audio_is_passed_on_when_enough_is_gathered_and_at_a_flush(bench: Bench) -> None:
     stream = await bench.opened()
-    for number in range(4):
+    for number in range(5):
         assert stream.fed == b""
         bench.transcription.feed(frame(number), number * 20, LOUD)
-    assert stream.fed == b"".join(map(frame, range(4)))
-    bench.transcription.feed(frame(4), 80, LOUD)
+    assert stream.fed == b"".join(map(frame, range(5)))
+    bench.transcription.feed(frame(5), 100, LOUD)
     bench.transcription.flush()
-    assert (stream.fed[640:], stream.flushed) == (frame(4), 1)
+    assert (stream.fed[800:], stream.flushed) == (frame(5), 1)
 
 
 async def test_audio_behind_a_gap_is_not_taken_for_what_was_before_it(bench: Bench) -> None:
@@ -112,12 +112,12 @@ async def test_audio_behind_a_gap_is_not_taken_for_what_was_before_it(bench: Ben
 
 async def test_of_a_piece_whose_beginning_is_final_the_rest_is_given_again(bench: Bench) -> None:
     first = await bench.opened()
-    for number in range(4):
+    for number in range(5):
         bench.transcription.feed(frame(number), number * 20, LOUD)
     first.events.put_nowait(FinalWords("one", 0, 50))
     await bench.told.get()
     second = await bench.opened()
-    assert second.fed == frame(2)[:80] + frame(3)
+    assert second.fed == frame(2)[:80] + frame(3) + frame(4)
 
 
 async def test_audio_that_came_while_it_opened_is_given_when_it_is_open(bench: Bench) -> None:
@@ -134,15 +134,15 @@ async def test_audio_that_came_while_it_opened_is_given_when_it_is_open(bench: B
 
 async def test_what_no_final_covers_goes_to_the_next_stream(bench: Bench) -> None:
     first = await bench.opened()
-    for number in range(4):
+    for number in range(5):
         bench.transcription.feed(frame(number), number * 20, LOUD)
     first.events.put_nowait(FinalWords("one", 0, 20))
     await bench.told.get()
     first.events.put_nowait(ProviderError("gone", retryable=True))
     assert await bench.told.get() == TranscriberFailed("gone", True)
-    bench.transcription.feed(frame(4), 80, LOUD)
+    bench.transcription.feed(frame(5), 100, LOUD)
     second = await bench.opened()
-    assert second.fed == b"".join(map(frame, range(1, 5)))
+    assert second.fed == b"".join(map(frame, range(1, 6)))
     assert first.closed == 1
 
 
@@ -239,24 +239,24 @@ async def test_without_a_transcriber_a_sound_has_no_words() -> None:
 
 async def test_audio_is_on_the_books_as_often_as_it_was_given(bench: Bench) -> None:
     first = await bench.opened()
-    for number in range(4):
+    for number in range(5):
         bench.transcription.feed(frame(number), number * 20, LOUD)
     assert bench.used == []
     first.events.put_nowait(ProviderError("gone"))
     await bench.told.get()
-    bench.transcription.feed(frame(4), 80, LOUD)
-    assert bench.used == [VendorUsed("transcriber", audio_ms=80)]
+    bench.transcription.feed(frame(5), 100, LOUD)
+    assert bench.used == [VendorUsed("transcriber", audio_ms=100)]
     second = await bench.opened()
-    assert len(second.fed) == 800
+    assert len(second.fed) == 960
     bench.transcription.close()
     bench.transcription.close()
-    assert bench.used[1:] == [VendorUsed("transcriber", audio_ms=100)]
+    assert bench.used[1:] == [VendorUsed("transcriber", audio_ms=120)]
 
 
 async def test_a_long_stream_is_put_on_the_books_now_and_then(bench: Bench) -> None:
     await bench.opened()
-    for number in range(CHARGED_EVERY_MS // 20 + 5):
+    for number in range(CHARGED_EVERY_MS // 20 + 6):
         bench.transcription.feed(frame(number), number * 20, LOUD)
     assert bench.used == [VendorUsed("transcriber", audio_ms=CHARGED_EVERY_MS)]
     bench.transcription.close()
-    assert bench.used[1:] == [VendorUsed("transcriber", audio_ms=80)], "what is held was not given"
+    assert bench.used[1:] == [VendorUsed("transcriber", audio_ms=100)], "what is held was not given"
