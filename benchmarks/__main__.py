@@ -1,6 +1,7 @@
 """The benchmarks, one after the other, or some of them by name: ``python -m benchmarks [latency ...]``.
 
-Each prints its table and writes ``benchmarks/results/<name>.json``; in the end all results that are there
+Each prints its table and writes ``benchmarks/results/<name>.json`` (``<name>_compiled.json`` where the engine
+is compiled); in the end all results that are there
 become one page, ``benchmarks/results/index.html``. Those that need recorded speech or a library that is not
 here say so and are passed over. Times of different machines or days do not compare.
 """
@@ -16,7 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 from benchmarks.page import write_page
-from benchmarks.report import RESULTS, Skipped, measure, save, show
+from benchmarks.report import COMPILED, RESULTS, Skipped, measure, save, show
 
 ALL: dict[str, dict[str, Any]] = {
     "frame": {},
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if unknown := [name for name in given.name if name not in ALL]:
         parser.error(f"no benchmark is called {', '.join(unknown)}: there are {', '.join(ALL)}")
     failed = 0 if given.page else sum(not one(name) for name in given.name or ALL)
-    write_page(RESULTS, list(ALL))
+    write_page(RESULTS, [name + kind for name in ALL for kind in ("", COMPILED)])
     print(f"\n{RESULTS.name}/index.html shows all results")
     return failed
 

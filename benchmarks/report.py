@@ -19,6 +19,8 @@ from typing import Any, NotRequired, TypedDict
 from engine.about import how_it_runs
 
 RESULTS = Path(__file__).with_name("results")
+COMPILED = "_compiled"
+"""Behind the name of a result of an engine that is compiled."""
 Cell = str | int | float | None
 
 
@@ -77,8 +79,12 @@ def cell_text(cell: Cell) -> str:
 
 
 def save(name: str, result: Result, took: float) -> Path:
-    """Write a result, with the machine it is of, to ``results/<name>.json``; the file."""
+    """Write a result, with the machine it is of, to ``results/<name>.json``; the file.
+
+    Of a compiled engine it is ``<name>_compiled.json``.
+    """
     RESULTS.mkdir(exist_ok=True)
+    name = name + COMPILED if how_it_runs() == "compiled" else name
     file = RESULTS / f"{name}.json"
     whole = {"name": name, "seconds": round(took), "machine": machine(), **result}
     file.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
