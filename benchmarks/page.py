@@ -9,7 +9,7 @@ from math import ceil, floor, log10
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import cell_text
+from benchmarks.report import COMPILED, cell_text
 
 WIDTH, HEIGHT = 480, 300
 LEFT, RIGHT, TOP, BOTTOM = 50, 12, 10, 44
@@ -57,7 +57,7 @@ def write_page(results: Path, order: Sequence[str]) -> None:
 
 def page(results: Sequence[Mapping[str, Any]]) -> str:
     """The page of these results."""
-    links = "".join(f'<a href="#{escape(each["name"])}">{escape(each["name"])}</a>' for each in results)
+    links = "\n".join(f'<a href="#{escape(each["name"])}">{escape(each["name"])}</a>' for each in results)
     body = "".join(_section(each) for each in results)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -72,7 +72,8 @@ def page(results: Sequence[Mapping[str, Any]]) -> str:
 def _section(result: Mapping[str, Any]) -> str:
     machine = ", ".join(f"{name} {value}" for name, value in result.get("machine", {}).items())
     took = f"; the run took {result['seconds']} s" if "seconds" in result else ""
-    title = f'<h2 id="{escape(result["name"])}">{escape(result["title"])}</h2>\n'
+    compiled = ", compiled" if result["name"].endswith(COMPILED) else ""
+    title = f'<h2 id="{escape(result["name"])}">{escape(result["title"] + compiled)}</h2>\n'
     about = f"<ul><li>Machine: {escape(machine + took)}.</li></ul>\n"
     return title + _body(result) + about
 
