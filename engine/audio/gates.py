@@ -9,10 +9,8 @@ import webrtcvad
 
 from engine.audio import mulaw
 from engine.audio._pcm import SAMPLE_RATE
-from engine.audio.level import NoiseFloor, level_dbfs, pcm_level_dbfs
+from engine.audio.level import UNSURE, NoiseFloor, level_dbfs, pcm_level_dbfs
 
-UNSURE = 0.45
-"""The probability that a spectrum denies and the level does not: a noise, or the soft start of a word."""
 _UNSURE_OVER = 10.0
 """dB over the line's background from which the level does not."""
 _FRAME_MS = 20

@@ -15,6 +15,10 @@ from engine.audio._pcm import FULL_SCALE, WIDTH, audioop
 DIGITAL_SILENCE = -96.0
 """The level of a frame without any signal, and of an empty one."""
 
+UNSURE = 0.45
+"""The probability of a voice that a spectrum denies and the level does not: a noise, or the soft start of a
+word."""
+
 FRAME_MS = 20
 """The length of a frame on the carrier's stream; what the trackers below assume if not told otherwise."""
 

@@ -1,7 +1,7 @@
 """Voice activity of the caller, frame by frame, with detectors cheap enough to run on every frame.
 
-One contract, `VoiceActivity`, and two ways to keep it: `LevelGate` and `WebRtcGate`. The better and slower
-detector, which works on the windows of many calls at once, is in `silero.py`.
+One contract, `VoiceActivity`, and two ways to keep it, in `gates.py`. The better and slower detector, which
+works on the windows of many calls at once, is in `silero.py`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from engine.audio.level import CallerPeak, EchoFloor
+from engine.audio.level import UNSURE, CallerPeak, EchoFloor
 from engine.core.events import CallerAudio, Vote
 from engine.core.notes import SpeechEnded, SpeechStarted
 from engine.core.policy import Policy
@@ -24,8 +24,6 @@ FALL = 60
 """ms of faint voice that count as silence all the same: so long any word takes to die away."""
 MOST_CREDIT = 60
 """ms of voice that count as soon as they are confirmed: the second detector's verdict is that much later."""
-SOFT = 0.45
-"""Probability from which a frame that is no voice yet may be the soft start of one."""
 MOST_ATTACK = 40
 """ms of a soft start that count as the sound's own once a voice follows: most words have one."""
 VOTE_AGE = 200
@@ -127,7 +125,7 @@ class Caller:
         """Voice that the second detector has not confirmed, ms; from when, and how loud."""
         self._unconfirmed_at = 0
         self._unconfirmed_level = -96.0
-        self._hush = 0
+        self._unconfirmed_gap = 0
         """ms since the last of it."""
         self._vote = 0.0
         self._vote_at: int | None = None
@@ -172,13 +170,13 @@ class Caller:
         self.last_frame_at = step.now
         if not voice or not self._is_caller(step, frame):
             self._unweighed += duration
-            if frame.voice >= SOFT:
+            if frame.voice >= UNSURE:
                 self._rise += duration
             elif self._rise:
                 self._rise = 0
             if self._unconfirmed:
-                self._hush += duration
-                if self._hush > BURST_GAP:
+                self._unconfirmed_gap += duration
+                if self._unconfirmed_gap > BURST_GAP:
                     self._unconfirmed = 0
             self._unvoiced(step, duration)
         elif turns.confirmed and not self._confirmed(step):
@@ -249,7 +247,7 @@ class Caller:
             self._unconfirmed_level = level
         self._unconfirmed += duration
         self._unconfirmed_level = max(self._unconfirmed_level, level)
-        self._hush = 0
+        self._unconfirmed_gap = 0
 
     def _voiced(self, step: Step, level: float, duration: int) -> None:
         if not self.burst or level >= self._peak.peak - step.policy.turns.background_margin:

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import inf
-from typing import Any, Protocol
+from typing import Any
 
 from engine.audio.level import DIGITAL_SILENCE
 from engine.audio.mulaw import BYTES_PER_MS
@@ -31,6 +31,7 @@ from engine.core.events import (
     VendorUsed,
     WriteStalled,
 )
+from engine.core.interface import CallCore
 from engine.core.notes import Closed, Ending, EndReason, Note
 from engine.providers.contracts import LanguageModel, RealtimeLine, ToolSpec, Transcriber, Voice
 from engine.runtime.carrier import CarrierLeg, report
@@ -69,28 +70,6 @@ class Equipment:
     """The call's own line to a model that hears and speaks itself; its roles are among those above."""
     votes: VoiceVotes | None = None
     """The worker's better voice detector, where the agent wants it to confirm the first."""
-
-
-class CallCore(Protocol):
-    """What decides; see `engine.core.call.Call`."""
-
-    def handle(self, event: Event, now: int) -> list[Effect]:
-        """Tell it what happened at call time ``now`` (ms); what it asks for."""
-
-    def wake(self, now: int) -> list[Effect]:
-        """Tell it that it is time; what it asks for."""
-
-    @property
-    def wake_at(self) -> int | None:
-        """Call time (ms) at which it wants to be woken."""
-
-    @property
-    def closed(self) -> bool:
-        """It will ask for nothing any more."""
-
-    @property
-    def reason(self) -> EndReason | None:
-        """Why the call ended, or is ending."""
 
 
 class Session:

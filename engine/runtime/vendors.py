@@ -42,8 +42,7 @@ def make_transcriber(
     """The transcriber of ``group``; None for vendor 'none'.
 
     ``language`` is the agent's; ``models`` are those of the same agent, of which a playbook knows what
-    callers may say. One that is not ``alone`` is given up
-    sooner when it is slow: there is another vendor to ask.
+    callers may say. One that is not ``alone`` is given up sooner when it is slow: there is another to ask.
     """
     if group.vendor == "none":
         return None

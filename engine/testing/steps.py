@@ -9,7 +9,7 @@ from engine.core.call import Call
 from engine.core.conversation import Message
 from engine.core.effects import Effect
 from engine.core.events import Event
-from engine.core.notes import EndReason
+from engine.core.interface import CallCore
 from engine.core.policy import Policy
 
 LogEntry = tuple[int, Event | str, tuple[Effect, ...]]
@@ -19,26 +19,8 @@ _LONGEST = 160
 """Characters shown of an event or effect: audio is not worth reading."""
 
 
-class CallLike(Protocol):
+class CallLike(CallCore, Protocol):
     """What the world and the laws need of a call; `engine.core.call.Call` is one."""
-
-    def handle(self, event: Event, now: int) -> list[Effect]:
-        """Tell it what happened."""
-
-    def wake(self, now: int) -> list[Effect]:
-        """Tell it that it is time."""
-
-    @property
-    def wake_at(self) -> int | None:
-        """When it wants to be woken."""
-
-    @property
-    def closed(self) -> bool:
-        """Whether it is over."""
-
-    @property
-    def reason(self) -> EndReason | None:
-        """Why it ended."""
 
     @property
     def messages(self) -> tuple[Message, ...]:

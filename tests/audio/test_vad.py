@@ -3,8 +3,8 @@ from collections.abc import Callable
 import pytest
 
 from engine.audio import mulaw
-from engine.audio.gates import UNSURE, LevelGate, WebRtcGate
-from engine.audio.level import level_dbfs
+from engine.audio.gates import LevelGate, WebRtcGate
+from engine.audio.level import UNSURE, level_dbfs
 from engine.audio.silero import WINDOW, SileroModel, SileroState
 from engine.audio.vad import VoiceActivity, open_vad
 from engine.providers.silero_model import find_model
